@@ -1,0 +1,1 @@
+"""The arms that reach hypervisors; `base` says what each of them promises."""

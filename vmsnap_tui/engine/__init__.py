@@ -1,0 +1,1 @@
+"""Effects: runs, journals, recovery; all that a front may call."""

@@ -1,0 +1,1 @@
+"""Bytes on disk: qemu-img under limits, explicit graphs, digests."""

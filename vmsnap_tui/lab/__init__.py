@@ -1,0 +1,1 @@
+"""Real QEMU machines for the demo, the tests and the pictures."""

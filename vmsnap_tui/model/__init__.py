@@ -1,0 +1,1 @@
+"""Frozen values: what a machine, its disks, images, bitmaps, jobs and points are."""

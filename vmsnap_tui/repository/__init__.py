@@ -1,0 +1,1 @@
+"""Restore points on disk; FORMAT.md beside this file is the contract."""

@@ -1,0 +1,1 @@
+"""Pure: model values become rows and texts, tested without an app."""
