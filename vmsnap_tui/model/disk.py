@@ -1,0 +1,69 @@
+"""A disk that the guest sees, and the chain of images behind it."""
+
+from dataclasses import dataclass
+
+from vmsnap_tui.model.bitmap import Bitmap
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One file (or volume) of a chain; `node` is QEMU's name of it in this run.
+
+    `path` is QEMU's file name of the image and may be a `json:` or `nbd:` name.
+    `bitmaps_known` is False where the image's bitmaps could not be read: on QEMU
+    before 10 the node graph is not asked for while a job exists, and only the
+    active image's bitmaps are to be had then.
+    """
+
+    path: str
+    format: str
+    node: str
+    virtual_bytes: int
+    allocated_bytes: int
+    read_only: bool
+    bitmaps: tuple[Bitmap, ...] = ()
+    bitmaps_known: bool = True
+    can_persist_bitmaps: bool = False
+    """qcow2 with compat 1.1 or later."""
+
+    def bitmap(self, name: str) -> Bitmap | None:
+        return next((b for b in self.bitmaps if b.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskIo:
+    """Guest I/O since the machine started (QAPI `BlockDeviceStats`)."""
+
+    written_bytes: int
+    writes: int
+    write_time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A guest-visible block device; `target` names it for the operator, stably.
+
+    `chain` runs from the active image down to the base and is empty for a drive
+    without a medium. `unfit` says why the disk takes no part in operations
+    (read-only, a CD drive, empty, a filter on top), or is empty.
+    """
+
+    target: str
+    device: str
+    """The device's id or QOM path, where QEMU names one."""
+    chain: tuple[Image, ...]
+    unfit: str = ""
+    io: DiskIo | None = None
+
+    @property
+    def active(self) -> Image:
+        return self.chain[0]
+
+    @property
+    def virtual_bytes(self) -> int:
+        return self.chain[0].virtual_bytes if self.chain else 0
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Room that the whole chain takes, an upper bound of a full backup."""
+        return sum(image.allocated_bytes for image in self.chain)
