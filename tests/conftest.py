@@ -1,0 +1,67 @@
+"""What every test has: a plain environment, and real QEMU machines on demand."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from vmsnap_tui.lab.command_line import MachineSpec
+from vmsnap_tui.lab.directory import private_directory
+from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.lab.machines import Machine
+
+# Textual reads these when it is imported; an operator's shell must not bend a picture
+for _name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+    del os.environ[_name]
+os.environ.pop("NO_COLOR", None)
+
+StartMachine = Callable[..., Awaitable[Machine]]
+
+
+@pytest.fixture
+def lab_directory() -> Iterator[Path]:
+    """A private directory whose path is short enough for sockets."""
+    with private_directory() as path:
+        yield path
+
+
+@pytest.fixture
+async def machine(lab_directory: Path) -> AsyncIterator[StartMachine]:
+    """Start paused machines: `await machine(DiskSpec("vda"), …, name=, style=)`.
+
+    They have no guest, and are gone after the test.
+    """
+    machines: list[Machine] = []
+
+    async def start(
+        *disks: DiskSpec,
+        name: str = "web-01",
+        style: Literal["blockdev", "drive"] = "blockdev",
+        extra_monitor: bool = False,
+    ) -> Machine:
+        spec = MachineSpec(
+            name=name,
+            disks=disks or (DiskSpec("vda"),),
+            style=style,
+            extra_monitor=extra_monitor,
+        )
+        machines.append(Machine(spec, lab_directory / f"m{len(machines)}"))
+        await machines[-1].start()
+        return machines[-1]
+
+    yield start
+    for started in machines:
+        await started.stop()
+
+
+@pytest.fixture(scope="session")
+def qemu_version() -> tuple[int, int, int]:
+    """The version of the QEMU in PATH, as query-version would tell it."""
+    said = subprocess.run(
+        ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    major, minor, micro = said.split("version ")[1].split()[0].split(".")[:3]
+    return int(major), int(minor), int(micro)

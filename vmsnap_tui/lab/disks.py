@@ -1,0 +1,108 @@
+"""The disks of lab machines: what is asked for, and the images made for it."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vmsnap_tui.lab.monitor import LabFailed
+
+ImageFormat = Literal["qcow2", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpec:
+    """One disk as the guest sees it; `target` is also its device id in QEMU.
+
+    `chain_depth` counts the images, so 3 is a base and two overlays. With `path` an
+    image that exists is used as it is, and nothing is created.
+    """
+
+    target: str
+    format: ImageFormat = "qcow2"
+    size_bytes: int = 64 << 20
+    chain_depth: int = 1
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabDisk:
+    """A disk with its images, from the base to the active one."""
+
+    target: str
+    chain: tuple[tuple[Path, ImageFormat], ...]
+
+    @property
+    def active(self) -> Path:
+        """The image that takes the guest's writes."""
+        return self.chain[-1][0]
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The images from the base to the active one."""
+        return tuple(path for path, _ in self.chain)
+
+    def grown(self, overlay: Path, overlay_format: ImageFormat) -> "LabDisk":
+        """Return the disk with an overlay on top, for the next start."""
+        return LabDisk(self.target, (*self.chain, (overlay, overlay_format)))
+
+
+async def make_disk(spec: DiskSpec, directory: Path, seed: Path | None) -> LabDisk:
+    """Create the images of one disk (0600); the base takes its content from `seed`.
+
+    `seed` is a raw image, for instance one with a file system; without it the disk is
+    empty. Raises LabFailed with the words of qemu-img.
+    """
+    if spec.path is not None:
+        return LabDisk(spec.target, ((spec.path, spec.format),))
+    base = directory / f"{spec.target}.{spec.format}"
+    private_file(base)
+    if seed is None:
+        create = ["qemu-img", "create", "-q", "-f", spec.format]
+        await run_tool([*create, base, str(spec.size_bytes)])
+    else:
+        convert = ["qemu-img", "convert", "-f", "raw", "-O", spec.format]
+        await run_tool([*convert, seed, base])
+    disk = LabDisk(spec.target, ((base, spec.format),))
+    for number in range(1, spec.chain_depth):
+        disk = await add_overlay(disk, directory / f"{spec.target}.s{number}.qcow2")
+    return disk
+
+
+async def add_overlay(disk: LabDisk, overlay: Path) -> LabDisk:
+    """Create an overlay on the active image of a disk that nobody has open."""
+    below, below_format = disk.chain[-1]
+    private_file(overlay)
+    create = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    await run_tool([*create, "-b", below, "-F", below_format, overlay])
+    return disk.grown(overlay, "qcow2")
+
+
+def private_file(path: Path) -> None:
+    """Create an empty file (0600) whatever the umask; qemu-img keeps its mode."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    os.close(handle)
+
+
+async def run_tool(command: Sequence[str | Path]) -> str:
+    """Run a tool and return what it prints; raises LabFailed with what it says."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except FileNotFoundError as error:
+        raise LabFailed(
+            f"{command[0]} is not installed",
+            evidence=str(error),
+            remedy="`./run` names the package",
+        ) from error
+    out, err = await process.communicate()
+    if process.returncode != 0:
+        said = err.decode(errors="replace").strip()
+        raise LabFailed(f"{command[0]} failed", evidence=said)
+    return out.decode(errors="replace")
