@@ -1,0 +1,138 @@
+"""Full or incremental, disk by disk, and why: the heart of never losing a change."""
+
+from dataclasses import dataclass
+
+from vmsnap_tui.errors import PlanRefused
+from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.instant import RecordedIn
+from vmsnap_tui.model.point import DiskLevel, Parent, Point, StoredDisk
+from vmsnap_tui.plan.requests import Level
+from vmsnap_tui.units import format_bytes
+
+MAX_CHAIN_DEPTH = 100
+"""Increments that one point may stand on; restoring reads through all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What a repository holds for one machine, read at one instant.
+
+    `newest` names, per disk, the last point that holds it; `broken` says, per disk,
+    why that point cannot be built upon; `depth` how many files a restore of it reads.
+    """
+
+    path: str
+    bitmap_prefix: str
+    next_seq: int
+    free_bytes: int
+    newest: dict[str, Point]
+    broken: dict[str, str]
+    depth: dict[str, int]
+    same_file_system: frozenset[str] = frozenset()
+    """Disks whose active image lies on the repository's own file system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How one disk is backed up; `dirty_bytes` is an upper bound of an increment."""
+
+    level: DiskLevel
+    reason: str
+    parent: Parent | None = None
+    parent_file: str | None = None
+    merge: tuple[RecordedIn, ...] = ()
+    dirty_bytes: int = 0
+
+
+def decide(disk: Disk, level: Level, shelf: Shelf) -> Decision:
+    """The level of one disk.
+
+    Raises PlanRefused where its tracking is in use by another operation.
+    """
+    if level is Level.FULL:
+        return _full("a full was asked for")
+    point = shelf.newest.get(disk.target)
+    stored = point.disk(disk.target) if point else None
+    if point is None or stored is None:
+        return _full("the first point of this disk")
+    broken = shelf.broken.get(disk.target) or _unfit_parent(disk, stored, shelf)
+    if broken:
+        return _full(broken)
+    gap, merge, dirty_bytes = _recorded_since(disk, stored)
+    if gap:
+        return _full(gap)
+    return Decision(
+        DiskLevel.INCREMENTAL,
+        f"every write since point {point.id} is recorded",
+        Parent(point.id, stored.sha256),
+        stored.file,
+        merge,
+        dirty_bytes,
+    )
+
+
+def _full(reason: str) -> Decision:
+    return Decision(DiskLevel.FULL, reason)
+
+
+def _unfit_parent(disk: Disk, stored: StoredDisk, shelf: Shelf) -> str:
+    if stored.virtual_bytes != disk.virtual_bytes:
+        was, now = format_bytes(stored.virtual_bytes), format_bytes(disk.virtual_bytes)
+        return f"the disk was resized from {was} to {now}"
+    depth = shelf.depth.get(disk.target, 1)
+    if depth >= MAX_CHAIN_DEPTH:
+        return f"the last point already stands on {depth} files"
+    return ""
+
+
+def _recorded_since(
+    disk: Disk, stored: StoredDisk
+) -> tuple[str, tuple[RecordedIn, ...], int]:
+    """The gap in the record, or the bitmaps that together hold all of it.
+
+    The bitmap must stand, recording and consistent, in the image that was active at
+    the point's instant and in every image above it. A bitmap that is merely *there*
+    proves nothing: after a crash, or a merge down by somebody else, the lower image
+    still has a good one while the writes since are in no bitmap at all.
+    """
+    paths = [image.path for image in disk.chain]
+    if stored.source_path not in paths:
+        gap = f"the image of the last point, {stored.source_path}, left the chain"
+        return gap, (), 0
+    merge: list[RecordedIn] = []
+    dirty_bytes = 0
+    for image in disk.chain[: paths.index(stored.source_path) + 1]:
+        if not image.bitmaps_known:
+            return f"the bitmaps of {image.path} cannot be read while a job runs", (), 0
+        bitmap = image.bitmap(stored.bitmap)
+        if bitmap is None:
+            return f"the record of changes is missing in {image.path}", (), 0
+        if bitmap.inconsistent:
+            gap = f"the record of changes in {image.path} broke when QEMU was killed"
+            return gap, (), 0
+        if bitmap.busy:
+            raise PlanRefused(
+                f"the tracking of {disk.target} is in use by another operation",
+                evidence=f"bitmap {bitmap.name} is busy",
+                remedy="wait for its job, or see `vmsnap-tui jobs` and `recover`",
+            )
+        if not bitmap.recording:
+            return f"the record of changes in {image.path} was switched off", (), 0
+        merge.append(RecordedIn(image.node, bitmap.name))
+        dirty_bytes += bitmap.dirty_bytes
+    return "", tuple(merge), min(dirty_bytes, disk.virtual_bytes)
+
+
+def stale_bitmaps(disk: Disk, shelf: Shelf) -> tuple[tuple[str, str], ...]:
+    """Bitmaps of this repository on the disk that a new point makes needless.
+
+    Those of other repositories and other tools are nobody's but theirs. One in an
+    image that is read-only in this run cannot be removed and does no harm.
+    """
+    return tuple(
+        (image.node, bitmap.name)
+        for image in disk.chain
+        if not image.read_only
+        for bitmap in image.bitmaps
+        if bitmap.name.startswith(shelf.bitmap_prefix) and not bitmap.busy
+    )
