@@ -11,6 +11,7 @@ import pytest
 from vmsnap_tui.lab.command_line import MachineSpec
 from vmsnap_tui.lab.directory import private_directory
 from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.lab.guest import GuestFiles, guest_files
 from vmsnap_tui.lab.machines import Machine
 
 # Textual reads these when it is imported; an operator's shell must not bend a picture
@@ -50,6 +51,40 @@ async def machine(lab_directory: Path) -> AsyncIterator[StartMachine]:
         )
         machines.append(Machine(spec, lab_directory / f"m{len(machines)}"))
         await machines[-1].start()
+        return machines[-1]
+
+    yield start
+    for started in machines:
+        await started.stop()
+
+
+@pytest.fixture
+async def guest_machine(lab_directory: Path) -> AsyncIterator[StartMachine]:
+    """Boot machines with a guest, as `machine` does; the agent answers on return.
+
+    Where the guest cannot be had the test fails, with the reason: freeze and thaw
+    without a guest prove nothing. `./run test --fast` leaves these tests out.
+    """
+    files = await guest_files()
+    assert isinstance(files, GuestFiles), files.reason
+    machines: list[Machine] = []
+
+    async def start(
+        *disks: DiskSpec,
+        name: str = "web-01",
+        style: Literal["blockdev", "drive"] = "blockdev",
+        extra_monitor: bool = False,
+    ) -> Machine:
+        spec = MachineSpec(
+            name=name,
+            disks=disks or (DiskSpec("vda"),),
+            guest=True,
+            style=style,
+            extra_monitor=extra_monitor,
+        )
+        machines.append(Machine(spec, lab_directory / f"g{len(machines)}", files))
+        await machines[-1].start()
+        await machines[-1].booted()
         return machines[-1]
 
     yield start

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import NAMESPACE_DNS, uuid5
 
 from vmsnap_tui.lab.disks import DiskSpec, ImageFormat, LabDisk
 from vmsnap_tui.lab.guest import GuestFiles
@@ -22,7 +23,6 @@ class MachineSpec:
 
     name: str
     disks: tuple[DiskSpec, ...] = (DiskSpec("vda"),)
-    uuid: str = "8d1f3c52-5a0e-4c1b-9a52-2f1f6d0f7a01"
     guest: bool = False
     style: Literal["blockdev", "drive"] = "blockdev"
     memory_mib: int = 0
@@ -32,6 +32,11 @@ class MachineSpec:
     writes_per_s: int = 4
     """The guest's steady load: small writes, each followed by fsync."""
 
+    @property
+    def uuid(self) -> str:
+        """The same for the same name, in every run."""
+        return str(uuid5(NAMESPACE_DNS, f"{self.name}.vmsnap-lab"))
+
 
 def qemu_arguments(
     spec: MachineSpec,
@@ -39,6 +44,7 @@ def qemu_arguments(
     disks: tuple[LabDisk, ...],
     guest: GuestFiles | None,
     lab_fd: int,
+    accelerator: str = "tcg",
 ) -> list[str]:
     """Return the whole command; `lab_fd` is the lab's own, connected, monitor."""
     memory_mib = spec.memory_mib or (256 if spec.guest else 16)
@@ -50,7 +56,8 @@ def qemu_arguments(
     arguments += _agent(directory)
     for disk in disks:
         arguments += _drive(disk) if spec.style == "drive" else _blockdev(disk)
-    return arguments + (_paused() if guest is None else _booted(spec, directory, guest))
+    arguments += ["-accel", accelerator]
+    return arguments + (["-S"] if guest is None else _booted(spec, directory, guest))
 
 
 def _monitors(spec: MachineSpec, directory: Path, lab_fd: int) -> list[str]:
@@ -108,15 +115,13 @@ def _drive(disk: LabDisk) -> list[str]:
     ]
 
 
-def _paused() -> list[str]:
-    return ["-accel", "tcg", "-S"]
-
-
 def _booted(spec: MachineSpec, directory: Path, guest: GuestFiles) -> list[str]:
     console = _comma(str(directory / "console.log"))
     words = f"console=ttyS0 quiet panic=-1 vmsnap.writes_per_s={spec.writes_per_s}"
+    # the kernel would wait for these to be probed, which costs seconds without KVM
+    words += " nokaslr tsc=reliable no_timer_check i8042.noaux random.trust_cpu=on"
     return [
-        *("-accel", "kvm", "-accel", "tcg", "-cpu", "max", "-vga", "std"),
+        *("-cpu", "max", "-vga", "std"),
         *("-kernel", str(guest.kernel), "-initrd", str(guest.initramfs)),
         *("-append", words, "-no-reboot", "-serial", f"file:{console}"),
     ]

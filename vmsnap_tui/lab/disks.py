@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,17 +81,29 @@ async def add_overlay(disk: LabDisk, overlay: Path) -> LabDisk:
     return disk.grown(overlay, "qcow2")
 
 
+async def make_file_system(seed: Path, size_bytes: int, label: str) -> None:
+    """Create a sparse raw image (0600) with an ext4 file system in all of it."""
+    private_file(seed)
+    os.truncate(seed, size_bytes)
+    # sbin is not in the PATH of an operator who is not root
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    mkfs = shutil.which("mkfs.ext4", path=path) or "mkfs.ext4"
+    options = ["-q", "-F", "-L", label, "-E", "nodiscard,lazy_itable_init=1"]
+    await run_tool([mkfs, *options, seed])
+
+
 def private_file(path: Path) -> None:
     """Create an empty file (0600) whatever the umask; qemu-img keeps its mode."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     os.close(handle)
 
 
-async def run_tool(command: Sequence[str | Path]) -> str:
+async def run_tool(command: Sequence[str | Path], directory: Path | None = None) -> str:
     """Run a tool and return what it prints; raises LabFailed with what it says."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
+            cwd=directory,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

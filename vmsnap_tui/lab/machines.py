@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from vmsnap_tui.lab.command_line import MachineSpec, qemu_arguments
-from vmsnap_tui.lab.disks import ImageFormat, LabDisk, make_disk, private_file
+from vmsnap_tui.lab.disks import (
+    DiskSpec,
+    ImageFormat,
+    LabDisk,
+    make_disk,
+    make_file_system,
+    private_file,
+)
 from vmsnap_tui.lab.guest import GuestFiles
 from vmsnap_tui.lab.monitor import CommandRefused, LabFailed, LabMonitor, ask_agent
 
 _QUIT_S = 5.0
 """A QEMU that has not left by then hangs (a grouped transaction does that)."""
 
-_TETHERED = 'test "$PPID" = "$0" || exit 1; exec "$@"'
+_TETHERED = 'test "$PPID" = "$0" || exit 1; ulimit -c 0; exec "$@"'
 """Checked after the death signal is set: a parent that died before would be missed."""
 
 _DONE = {"write": "wrote", "read": "read", "discard": "discard", "flush": ""}
@@ -47,6 +54,11 @@ class Machine:
     def name(self) -> str:
         """The machine's name, as QEMU tells it."""
         return self.spec.name
+
+    @property
+    def uuid(self) -> str:
+        """The machine's UUID, as QEMU tells it."""
+        return self.spec.uuid
 
     @property
     def pid(self) -> int:
@@ -102,11 +114,31 @@ class Machine:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         for disk in self.spec.disks:
             if disk.target not in self.disks:
-                made = await make_disk(disk, self.directory, None)
-                self.disks[disk.target] = made
+                self.disks[disk.target] = await self._make(disk)
+        for accelerator in self._accelerators():
+            try:
+                await self._start(accelerator)
+            except LabFailed:
+                if accelerator == "tcg":
+                    raise
+            else:
+                return
+
+    async def _make(self, disk: DiskSpec) -> LabDisk:
+        """Make a disk; a guest finds a file system on each."""
+        if self._guest is None or disk.path is not None:
+            return await make_disk(disk, self.directory, None)
+        seed = self.directory / f"{disk.target}.seed"
+        await make_file_system(seed, disk.size_bytes, disk.target)
+        try:
+            return await make_disk(disk, self.directory, seed)
+        finally:
+            seed.unlink()
+
+    async def _start(self, accelerator: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._spawn(theirs.fileno())
+            self._spawn(theirs.fileno(), accelerator)
         try:
             self._lab = await LabMonitor.over(ours)
             # answered from the main loop, so every socket of the command line listens
@@ -117,6 +149,12 @@ class Machine:
             raise LabFailed(
                 f"{self.name} did not start", evidence=" ".join(said)
             ) from error
+
+    def _accelerators(self) -> tuple[str, ...]:
+        """KVM may be there and abort QEMU at its start, as it does inside some VMs."""
+        if self._guest is not None and os.access("/dev/kvm", os.R_OK | os.W_OK):
+            return ("kvm", "tcg")
+        return ("tcg",)
 
     async def stop(self) -> None:
         """Let QEMU quit as an operator would (bitmaps are saved); kill it if it hangs.
@@ -170,11 +208,15 @@ class Machine:
             raise CommandRefused(f"qemu-io {command} on {target}", evidence=said)
         return str(said)
 
+    async def booted(self) -> None:
+        """Wait until the guest's agent answers (about 4 s after the start)."""
+        await self.ask_agent("guest-ping")
+
     async def ask_agent(self, command: str, **arguments: Any) -> Any:
         """Ask the guest agent; see `monitor.ask_agent`."""
         return await ask_agent(self.agent_path, command, **arguments)
 
-    def _spawn(self, lab_fd: int) -> None:
+    def _spawn(self, lab_fd: int, accelerator: str) -> None:
         disks = tuple(self.disks[disk.target] for disk in self.spec.disks)
         tether = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", _TETHERED]
         self._terminal = _Terminal()
@@ -187,7 +229,12 @@ class Machine:
                     *tether,
                     str(os.getpid()),
                     *qemu_arguments(
-                        self.spec, self.directory, disks, self._guest, lab_fd
+                        self.spec,
+                        self.directory,
+                        disks,
+                        self._guest,
+                        lab_fd,
+                        accelerator,
                     ),
                 ],
                 stdin=subprocess.DEVNULL,

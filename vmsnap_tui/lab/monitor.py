@@ -66,7 +66,7 @@ class LabMonitor:
         try:
             await monitor._read()
             await monitor.execute("qmp_capabilities")
-        except BaseException:
+        except LabFailed:
             await monitor.close()
             raise
         return monitor
