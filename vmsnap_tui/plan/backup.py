@@ -247,7 +247,8 @@ def _steps(
     steps.append(AttachTargets(vm.key, instant))
     if request.quiesce:
         steps.append(FreezeGuest(vm.key, agent, request.freeze_deadline_s))
-    steps.append(StartBackup(vm.key, instant))
+    running = vm.state is VmState.RUNNING
+    steps.append(StartBackup(vm.key, instant, running))
     if request.quiesce:
         steps.append(ThawGuest(vm.key, agent))
     steps += [

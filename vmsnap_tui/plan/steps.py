@@ -131,8 +131,11 @@ class ThawGuest(_Step, frozen=True, tag="thaw-guest"):
 
 
 class StartBackup(_Step, frozen=True, tag="start-backup"):
+    """`was_running`: a guest that this backup stops is set going again."""
+
     vm: str
     instant: BackupInstant
+    was_running: bool
 
     def describe(self) -> str:
         disks = ", ".join(
@@ -145,12 +148,13 @@ class StartBackup(_Step, frozen=True, tag="start-backup"):
 
     @property
     def undo(self) -> "Step | None":
-        return AbortBackup(self.vm, self.instant)
+        return AbortBackup(self.vm, self.instant, self.was_running)
 
 
 class AbortBackup(_Step, frozen=True, tag="abort-backup"):
     vm: str
     instant: BackupInstant
+    was_running: bool
 
     def describe(self) -> str:
         return (

@@ -1,0 +1,200 @@
+"""The parent's side of the freeze guard: start it, tell it, read what it did."""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsnap_tui.backends.qmp.agent import AgentError, AgentLink
+from vmsnap_tui.errors import StepFailed
+
+ARM_TIMEOUT_S = 15.0
+THAW_TIMEOUT_S = 20.0
+GRACE_S = 5.0
+AGENT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeReport:
+    """What a guard did; times are CLOCK_MONOTONIC of this host, None if not reached.
+
+    The guest was frozen for certain between `frozen_s` and `thaw_sent_s`; its writes
+    may have waited from `freeze_sent_s` to `thawed_s`, the freeze window.
+    """
+
+    filesystems: int = 0
+    freeze_sent_s: float | None = None
+    frozen_s: float | None = None
+    thaw_sent_s: float | None = None
+    thawed_s: float | None = None
+    reason: str = ""
+
+    @property
+    def window_s(self) -> float | None:
+        if self.freeze_sent_s is None or self.thawed_s is None:
+            return None
+        return self.thawed_s - self.freeze_sent_s
+
+    def covers(self, start_s: float, end_s: float) -> bool:
+        """Whether the guest was frozen for certain all through the interval."""
+        if self.frozen_s is None or self.thaw_sent_s is None:
+            return False
+        return self.frozen_s <= start_s and end_s <= self.thaw_sent_s
+
+    @property
+    def may_be_frozen(self) -> bool:
+        """A freeze was answered and no thaw was."""
+        return self.frozen_s is not None and self.thawed_s is None
+
+
+def read_report(path: Path) -> FreezeReport:
+    """What the guard's report file tells; a guard that never froze left none."""
+    if not path.exists():
+        return FreezeReport()
+    seen: dict[str, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            # The last line of a guard that was killed in writing it.
+            continue
+        seen[str(event.get("event"))] = event
+    return FreezeReport(
+        filesystems=int(seen.get("frozen", {}).get("filesystems", 0)),
+        freeze_sent_s=_time(seen, "freeze-sent"),
+        frozen_s=_time(seen, "frozen"),
+        thaw_sent_s=_time(seen, "thaw-sent"),
+        thawed_s=_time(seen, "thawed"),
+        reason=str(seen.get("thaw-sent", {}).get("reason", "")),
+    )
+
+
+def _time(seen: dict[str, dict[str, Any]], event: str) -> float | None:
+    value = seen.get(event, {}).get("at_s")
+    return float(value) if isinstance(value, int | float) else None
+
+
+class FreezeGuard:
+    """A guard process of ours. `freeze` returns with the guest frozen, or raises
+    StepFailed and the guest thawed or a thaw on its way; `thaw` may be called twice.
+    """
+
+    def __init__(self, socket: str, deadline_s: float, report: Path) -> None:
+        self.socket = socket
+        self.deadline_s = deadline_s
+        self.report = report
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def arm(self) -> None:
+        """Start the guard, which meets the agent; nothing is frozen yet."""
+        self.report.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "vmsnap_tui.engine.guard",
+            self.socket,
+            str(self.deadline_s),
+            str(self.report),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        await self._expect("ready", ARM_TIMEOUT_S)
+
+    async def freeze(self) -> int:
+        """Freeze; returns the number of file systems."""
+        self._tell("freeze")
+        said = await self._expect("frozen", self.deadline_s + GRACE_S)
+        return int(said.get("filesystems", 0))
+
+    async def thaw(self) -> FreezeReport:
+        """Thaw, if the guard has not done so by itself, and report.
+
+        May be called again, and after a freeze that failed. Raises StepFailed when
+        the guest may be left frozen; a living guard goes on trying for three minutes.
+        """
+        if self._process is not None:
+            self._tell("thaw")
+            await self._end(THAW_TIMEOUT_S)
+        report = read_report(self.report)
+        if report.may_be_frozen:
+            await thaw_directly(self.socket, self.report)
+            report = read_report(self.report)
+        return report
+
+    async def _end(self, timeout_s: float) -> None:
+        """Until the guard has ended; one that still tries is left to it."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._process.wait()
+        except TimeoutError:
+            if read_report(self.report).may_be_frozen:
+                raise _failure(self.socket, {"cause": "no thaw in time"}) from None
+        self._process = None
+
+    async def wait_thawed(self) -> FreezeReport:
+        """Until the guard thaws by itself, at its deadline."""
+        await self._end(self.deadline_s + THAW_TIMEOUT_S)
+        return read_report(self.report)
+
+    def _tell(self, word: str) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        if not self._process.stdin.is_closing():
+            self._process.stdin.write(word.encode() + b"\n")
+
+    async def _expect(self, event: str, timeout_s: float) -> dict[str, Any]:
+        assert self._process is not None and self._process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    line = await self._process.stdout.readline()
+                    said: dict[str, Any] = json.loads(line or '{"event":"gone"}')
+                    if said["event"] == event:
+                        return said
+                    if said["event"] in ("refused", "failed", "stuck", "gone"):
+                        raise _failure(self.socket, said)
+        except TimeoutError as error:
+            raise _failure(self.socket, {"cause": "no answer in time"}) from error
+
+
+async def thaw_directly(socket: str, report: Path | None = None) -> int:
+    """Thaw without a guard: one that was killed, or a guest that is found frozen.
+
+    Returns the number of file systems thawed, 0 when none was frozen. Raises
+    StepFailed when the agent does not answer.
+    """
+    try:
+        return await asyncio.to_thread(_thaw_now, socket, report)
+    except AgentError as error:
+        raise _failure(socket, {"cause": str(error)}) from error
+
+
+def _thaw_now(socket: str, report: Path | None) -> int:
+    link = AgentLink(socket)
+    try:
+        link.connect(AGENT_TIMEOUT_S)
+        link.sync(THAW_TIMEOUT_S)
+        frozen = link.status(AGENT_TIMEOUT_S) == "frozen"
+        count = link.thaw(THAW_TIMEOUT_S) if frozen else 0
+    finally:
+        link.close()
+    if report is not None:
+        line = {"event": "thawed", "at_s": time.monotonic(), "filesystems": count}
+        with report.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    return count
+
+
+def _failure(socket: str, said: dict[str, Any]) -> StepFailed:
+    return StepFailed(
+        "the guest agent did not do what it should",
+        evidence=f"{said.get('cause', 'the freeze guard ended early')}, {socket}",
+        remedy=(
+            "see whether qemu-guest-agent runs in the guest (`vmsnap-tui thaw VM`"
+            " thaws a guest that is left frozen)"
+        ),
+    )

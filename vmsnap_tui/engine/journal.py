@@ -1,0 +1,284 @@
+"""The journal of one operation: what was meant, what came of it, in order, on disk.
+
+One file an operation in the state directory, a JSON document a line: a header with
+the plan, then a record before and after each effect, then how it ended. Every line
+is on the disk (fsync) before the next effect begins. A last line without its newline
+was cut by a crash: the effect it announces has not begun, so it is dropped.
+
+Whoever runs an operation holds a lock on its journal; the kernel lets go of it when
+the process dies, so that a journal without an end and without a lock is exactly an
+interrupted operation. See JOURNAL.md beside this file.
+"""
+
+import fcntl
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from vmsnap_tui.engine.machine import Record
+from vmsnap_tui.errors import Locked, NotFound, VmsnapError
+from vmsnap_tui.plan.plan import Plan
+
+FORMAT = 1
+SUFFIX = ".jsonl"
+KEEP_ENDED_S = 30 * 24 * 3600
+"""Ended journals are kept a month, for the operator who asks what happened."""
+
+
+class Header(Struct, frozen=True, tag="header", tag_field="kind"):
+    plan: Plan
+    started_utc: str
+    user: str
+    host: str
+    pid: int
+    format: int = FORMAT
+
+
+class Line(Struct, frozen=True, tag="record", tag_field="kind"):
+    record: Record
+
+
+class End(Struct, frozen=True, tag="end", tag_field="kind"):
+    outcome: str
+    at_utc: str
+
+
+Entry: TypeAlias = Header | Line | End
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Journal:
+    """An open journal whose lock this process holds.
+
+    Appending raises OSError when the disk is full; the effect that the record was to
+    announce is then not begun.
+    """
+
+    def __init__(self, path: Path, fd: int, header: Header, records: list[Record]):
+        self.path = path
+        self.header = header
+        self._fd = fd
+        self._records = records
+
+    @property
+    def plan(self) -> Plan:
+        return self.header.plan
+
+    def records(self) -> tuple[Record, ...]:
+        return tuple(self._records)
+
+    def append(self, record: Record) -> None:
+        self._write(Line(record))
+        self._records.append(record)
+
+    def end(self, outcome: str) -> None:
+        self._write(End(outcome, utc_now()))
+
+    def _write(self, entry: Entry) -> None:
+        data = _ENCODER.encode(entry) + b"\n"
+        start = os.lseek(self._fd, 0, os.SEEK_END)
+        try:
+            written = os.write(self._fd, data)
+            if written != len(data):
+                raise OSError(28, "No space left on device", str(self.path))
+            os.fsync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, start)
+            raise
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An operation whose journal has no end."""
+
+    operation: str
+    title: str
+    vm: str
+    vm_name: str
+    point: str
+    started_utc: str
+    owner: str
+    alive: bool
+    """A living process runs it."""
+    will: str
+    """What recovering it will do, in a sentence."""
+
+
+class Journals:
+    """All journals of one state directory (0700; files 0600)."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self.directory = state_directory / "operations"
+
+    def create(self, plan: Plan) -> Journal:
+        """A new journal, on disk with its plan before anything else happens."""
+        self._make_directory()
+        path = self.directory / (plan.operation + SUFFIX)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        header = Header(plan, utc_now(), _user(), socket.gethostname(), os.getpid())
+        journal = Journal(path, fd, header, [])
+        journal._write(header)
+        _fsync_directory(self.directory)
+        return journal
+
+    def open(self, operation: str) -> Journal:
+        """An interrupted operation's journal, taken over.
+
+        Raises NotFound, Locked when a living process runs it, VmsnapError when the
+        file is not a journal of this format.
+        """
+        path = self.directory / (operation + SUFFIX)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no operation {operation}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise Locked(
+                f"operation {operation} is being run",
+                evidence=_owner(_read(path)[0]),
+                remedy="watch it there, or end that process first",
+            ) from error
+        header, records, _, whole_bytes = _read(path)
+        os.ftruncate(fd, whole_bytes)
+        return Journal(path, fd, header, records)
+
+    def unended(self) -> Iterator[tuple[Header, list[Record], bool]]:
+        """Header, records and whether a process runs it, oldest first.
+
+        A file that cannot be read is passed over here and named by `damaged`.
+        """
+        for path in self._paths():
+            try:
+                header, records, ended, _ = _read(path)
+            except VmsnapError:
+                continue
+            if not ended:
+                yield header, records, _is_locked(path)
+
+    def damaged(self) -> tuple[tuple[Path, str], ...]:
+        found = []
+        for path in self._paths():
+            try:
+                _read(path)
+            except VmsnapError as error:
+                found.append((path, str(error)))
+        return tuple(found)
+
+    def drop_old(self, now_s: float) -> None:
+        """Remove journals that ended long ago, and their guards' reports."""
+        for path in self._paths():
+            if now_s - path.stat().st_mtime < KEEP_ENDED_S:
+                continue
+            try:
+                ended = _read(path)[2]
+            except VmsnapError:
+                continue
+            if ended:
+                path.unlink(missing_ok=True)
+                self.guard_report(path.stem).unlink(missing_ok=True)
+
+    def guard_report(self, operation: str) -> Path:
+        """Where the freeze guard of an operation writes what it did."""
+        return self.directory / f"{operation}.guard"
+
+    def _paths(self) -> list[Path]:
+        if not self.directory.is_dir():
+            return []
+        paths = self.directory.glob(f"*{SUFFIX}")
+        return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name))
+
+    def _make_directory(self) -> None:
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        self.directory.chmod(0o700)
+
+
+def _read(path: Path) -> tuple[Header, list[Record], bool, int]:
+    """Header, records, whether it ended, and the length of its whole lines."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    header: Header | None = None
+    records: list[Record] = []
+    ended = False
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            entry = _DECODER.decode(line)
+        except msgspec.MsgspecError as error:
+            raise VmsnapError(
+                f"{path} is not a journal that this version reads",
+                evidence=f"line {number}: {error}",
+                remedy="read it by eye, then move it away",
+            ) from error
+        match entry:
+            case Header():
+                header = entry
+            case Line():
+                records.append(entry.record)
+            case End():
+                ended = True
+    if header is None:
+        raise VmsnapError(
+            f"{path} holds no plan",
+            evidence="the process was killed before anything was done",
+            remedy="remove the file",
+        )
+    return header, records, ended, len(whole)
+
+
+def _is_locked(path: Path) -> bool:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _owner(header: Header) -> str:
+    return (
+        f"{header.user}@{header.host}, process {header.pid}, since {header.started_utc}"
+    )
+
+
+def owner(header: Header) -> str:
+    """Who began the operation, where and when."""
+    return _owner(header)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _fsync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
