@@ -10,6 +10,7 @@ from vmsnap_tui.backends.base import (
     Link,
     LinkChanged,
     VmChanged,
+    Wire,
     WireHeard,
 )
 from vmsnap_tui.backends.listeners import Listeners
@@ -33,7 +34,7 @@ class QmpBackend:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self.wire = QmpWire()
+        self.wire: Wire = QmpWire()
         self._listeners = Listeners()
         self._machine = Machine(parse_uri(uri))
         self._session = Session(
