@@ -1,0 +1,75 @@
+"""List the block jobs that run now, as QEMU tells them, and whose they are."""
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from vmsnap_tui.cli import options
+from vmsnap_tui.errors import ExitCode
+from vmsnap_tui.units import format_bytes, format_rate
+
+if TYPE_CHECKING:
+    from vmsnap_tui.cli.console import Console
+    from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.model.job import Job
+    from vmsnap_tui.model.vm import Vm
+
+SUMMARY = "list the jobs inside QEMU"
+CONNECTS = True
+
+_HEADER = ("VM", "JOB", "KIND", "STATUS", "DONE", "OF", "LIMIT", "OPERATION")
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("vm", metavar="VM", nargs="?")
+    options.add_json(parser)
+
+
+async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
+    machines = (
+        [engine.find_vm(ns.vm)]
+        if ns.vm
+        else [vm for view in engine.fleet for vm in view.vms]
+    )
+    found = [(vm, job) for vm in machines for job in vm.jobs]
+    for view in engine.fleet:
+        if view.stale:
+            console.err.warn(f"{view.uri} is down: {view.reason}")
+    if console.out.as_json:
+        console.out.document([_fields(vm, job) for vm, job in found])
+    elif found:
+        rows = [_row(vm, job) for vm, job in found]
+        console.out.table(_HEADER, rows, right=frozenset({4, 5, 6}))
+    else:
+        console.err.say("no jobs")
+    return ExitCode.DONE
+
+
+def _fields(vm: "Vm", job: "Job") -> dict[str, object]:
+    return {
+        "vm": vm.name,
+        "id": job.id,
+        "kind": job.kind,
+        "status": job.status.value,
+        "done_bytes": job.done_bytes,
+        "total_bytes": job.total_bytes,
+        "done_ratio": round(job.done_ratio, 4),
+        "speed_bytes_per_s": job.speed_bytes_per_s,
+        "io_status": job.io_status,
+        "error": job.error,
+        "target": job.target,
+        "operation": job.operation,
+    }
+
+
+def _row(vm: "Vm", job: "Job") -> list[str]:
+    limit = format_rate(job.speed_bytes_per_s) if job.speed_bytes_per_s else "none"
+    return [
+        vm.name,
+        job.id,
+        job.kind,
+        job.status.value,
+        f"{job.done_ratio:.0%}",
+        format_bytes(job.total_bytes),
+        limit,
+        job.operation or "not ours",
+    ]

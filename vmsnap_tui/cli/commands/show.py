@@ -1,0 +1,114 @@
+"""Show one machine: its disks with chain, bitmaps and tracking, its jobs and agent.
+
+VM is a name, a uuid, or CONNECTION/NAME where names clash.
+"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from vmsnap_tui.cli import options
+from vmsnap_tui.errors import ExitCode
+from vmsnap_tui.units import format_bytes
+
+if TYPE_CHECKING:
+    from vmsnap_tui.cli.console import Console
+    from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.model.disk import Disk, Image
+    from vmsnap_tui.model.vm import Vm
+
+SUMMARY = "show one machine: disks, chains, bitmaps, jobs, agent"
+CONNECTS = True
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("vm", metavar="VM")
+    options.add_json(parser)
+
+
+async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
+    from vmsnap_tui.cli.tracking import tracking
+
+    vm = engine.find_vm(ns.vm)
+    kept = {disk.target: tracking(engine, vm, disk) for disk in vm.disks}
+    alarms = engine.alarms(vm)
+    if console.out.as_json:
+        fields = _fields(vm)
+        fields["alarms"] = list(alarms)
+        fields["disks"] = [
+            {**_disk_fields(disk), "tracking": asdict(kept[disk.target])}
+            for disk in vm.disks
+        ]
+        console.out.document(fields)
+        return ExitCode.DONE
+    console.out.line(_headline(vm))
+    for alarm in alarms:
+        console.out.line(f"alarm: {alarm}")
+    for disk in vm.disks:
+        console.out.line()
+        note = disk.unfit or kept[disk.target].text
+        console.out.line(f"{disk.target}  {format_bytes(disk.virtual_bytes)}  {note}")
+        _print_chain(disk, console)
+    for job in vm.jobs:
+        console.out.line()
+        console.out.line(f"job {job.id}  {job.status.value}  {job.done_ratio:.0%}")
+    return ExitCode.DONE
+
+
+def _fields(vm: "Vm") -> dict[str, object]:
+    fields = asdict(vm)
+    fields["state"] = vm.state.value
+    fields["key"] = vm.key
+    fields["capabilities"]["qemu_version"] = vm.capabilities.version_text
+    fields["jobs"] = [
+        {**asdict(job), "done_ratio": job.done_ratio, "operation": job.operation}
+        for job in vm.jobs
+    ]
+    fields["checkpoints"] = _checkpoints(vm)
+    return fields
+
+
+def _disk_fields(disk: "Disk") -> dict[str, object]:
+    fields = asdict(disk)
+    fields["virtual_bytes"] = disk.virtual_bytes
+    fields["allocated_bytes"] = disk.allocated_bytes
+    return fields
+
+
+def _checkpoints(vm: "Vm") -> list[dict[str, object]]:
+    """Each name of a trusted bitmap in the active images, with the disks it is on."""
+    disks: dict[str, list[str]] = {}
+    for disk in vm.disks:
+        for bitmap in disk.chain[0].bitmaps if disk.chain else ():
+            if bitmap.trusted:
+                disks.setdefault(bitmap.name, []).append(disk.target)
+    return [{"name": name, "disks": targets} for name, targets in disks.items()]
+
+
+def _headline(vm: "Vm") -> str:
+    agent = "no agent"
+    if vm.agent is not None:
+        known = {True: "agent ok", False: "agent silent", None: "agent"}
+        agent = known[vm.agent.answers]
+    return (
+        f"{vm.name}  {vm.state.value} ({vm.status})  {agent}"
+        f"  QEMU {vm.capabilities.version_text}  {vm.uuid}  {vm.connection}"
+    )
+
+
+def _print_chain(disk: "Disk", console: "Console") -> None:
+    for depth, image in enumerate(disk.chain):
+        console.out.line(f"  {_image_line(image, depth, len(disk.chain))}")
+        for bitmap in image.bitmaps:
+            state = "recording" if bitmap.recording else "disabled"
+            state = "inconsistent" if bitmap.inconsistent else state
+            busy = " busy" if bitmap.busy else ""
+            dirty = format_bytes(bitmap.dirty_bytes)
+            console.out.line(f"    bitmap {bitmap.name}  {dirty} dirty  {state}{busy}")
+
+
+def _image_line(image: "Image", depth: int, length: int) -> str:
+    place = "active" if depth == 0 else "base" if depth == length - 1 else "backing"
+    access = "read-only" if image.read_only else "read-write"
+    room = format_bytes(image.allocated_bytes)
+    return f"{place:<8}{image.path}  {image.format}  {room}  {access}"

@@ -1,0 +1,69 @@
+"""`vmsnap-tui`: a verb goes to the CLI, none opens the UI; imported when needed."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vmsnap_tui.cli.diagnostics import Diagnostics
+    from vmsnap_tui.engine.settings import Settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; the answer is the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    if words == ["--version"]:
+        return _print_version()
+    from vmsnap_tui.cli.diagnostics import Diagnostics
+    from vmsnap_tui.cli.options import parser, settings
+    from vmsnap_tui.errors import VmsnapError
+
+    err = Diagnostics(as_json="--json" in words)
+    try:
+        said = parser().parse_args(words)
+        if said.verb is None:
+            return _open_ui(settings(said).with_discovered())
+        if said.verb == "demo":
+            return _demo(settings(said), err)
+    except VmsnapError as error:
+        return err.error(error)
+    from vmsnap_tui.cli.main import run
+
+    return run(said, err)
+
+
+def _print_version() -> int:
+    """What monitoring asks of every host: without the 40 ms of a parser."""
+    from vmsnap_tui import __version__
+
+    sys.stdout.write(f"vmsnap-tui {__version__}\n")
+    return 0
+
+
+def _open_ui(settings: "Settings", title: str = "") -> int:
+    from vmsnap_tui.cli.diagnostics import keep_tracebacks
+    from vmsnap_tui.tui import launch
+
+    keep_tracebacks(settings.state_directory)
+    if not settings.theme:
+        return launch.run(settings, title=title)
+    return launch.run(settings, title=title, theme=settings.theme)
+
+
+def _demo(settings: "Settings", err: "Diagnostics") -> int:
+    """The UI on the lab's machines and repository; the lab is gone afterwards.
+
+    Journals are kept in the lab too: what is left of an operation on a machine that
+    is no more is nobody's business.
+    """
+    from dataclasses import replace
+
+    from vmsnap_tui.cli.commands.demo import lab_running
+
+    with lab_running(err.say) as lab:
+        there = replace(
+            settings,
+            connections=lab.connections,
+            repository=lab.repository,
+            state_directory=lab.repository.parent / "state",
+        )
+        return _open_ui(there, "lab")
