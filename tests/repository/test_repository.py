@@ -191,11 +191,11 @@ def test_a_manifest_is_not_written_over_files_that_differ_from_it(
     path = repository.create_disk_file(an_id(1), disk.file)
     for held in (b"", b"abcd"):
         path.write_bytes(held)
-        with pytest.raises(DamagedPoint):
+        with pytest.raises(StepFailed):
             repository.write_manifest(an_id(1), vm, a_point(1, vm, (disk,)))
     with pytest.raises(StepFailed):
         repository.write_manifest(an_id(1), vm, a_point(2, vm, (disk,)))
-    with pytest.raises(DamagedPoint):
+    with pytest.raises(StepFailed):
         repository.commit(an_id(1), vm)
     assert repository.listing() == ()
 
@@ -253,6 +253,8 @@ def test_an_unmounted_target_is_never_written_to(
     repository.path.mkdir(mode=0o700)
     with pytest.raises(NotFound):
         repository.create_partial(an_id(1))
+    with pytest.raises(NotFound):
+        repository.lock(shared=True).__enter__()
     other = Repository.open(repository.path, create=True)
     with pytest.raises(PlanRefused, match=other.id):
         repository.create_partial(an_id(1))

@@ -74,7 +74,21 @@ def _holder(data: bytes) -> str:
         record = json.loads(data)
         user, host, pid = record["user"], record["host"], int(record["pid"])
         since, operation = record["since_utc"], record["operation"]
-    except (ValueError, KeyError, TypeError):
+        if host == socket.gethostname() and not _lives(pid):
+            raise ValueError("the latest of several holders has ended")
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "its owner left no readable record"
     what = f" for {operation}" if operation else ""
     return f"{user}@{host}, process {pid}{what}, since {since}"
+
+
+def _lives(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it lives and belongs to someone else
+    return True

@@ -30,6 +30,7 @@ from vmsnap_tui.repository.stored import (
     StoredPoint,
     read_entry,
     read_manifest,
+    read_point,
 )
 from vmsnap_tui.repository.verifications import append_verification
 
@@ -115,9 +116,14 @@ class Repository:
 
         Raises NotFound, UsageError for an ambiguous prefix, DamagedPoint.
         """
-        entries = [e for e in self.listing() if _id(e).startswith(point_id)]
-        exact = [entry for entry in entries if _id(entry) == point_id]
-        found = exact or entries
+        directories = [
+            entry
+            for vm in self.vm_directories()
+            for entry in _entries(vm / layout.POINTS)
+            if layout.is_point_id(entry.name) and entry.name.startswith(point_id)
+        ]
+        exact = [entry for entry in directories if entry.name == point_id]
+        found = exact or directories
         if not point_id or not found:
             raise NotFound(
                 "there is no such point", evidence=point_id, remedy="see `points`"
@@ -125,16 +131,10 @@ class Repository:
         if len(found) > 1:
             raise UsageError(
                 "more than one point begins so",
-                evidence=", ".join(_id(entry) for entry in found[:4]),
+                evidence=", ".join(entry.name for entry in found[:4]),
                 remedy="give more of the id",
             )
-        if isinstance(found[0], StoredPoint):
-            return found[0]
-        raise DamagedPoint(
-            f"point {found[0].id} is damaged",
-            evidence=found[0].reason,
-            remedy="restore another point, or put this one back from a copy",
-        )
+        return read_point(found[0])
 
     def chain(self, stored: StoredPoint, target: str) -> tuple[ChainFile, ...]:
         """The files of a disk from the point's own down to its full.
@@ -244,10 +244,7 @@ class Repository:
                 raise StepFailed(
                     "the manifest cannot be written", evidence=str(error)
                 ) from error
-            for disk in point.disks:
-                chain.find_file(StoredPoint(point, partial, None), disk.target)
-            for entry in partial.iterdir():
-                atomic.fsync_path(entry)
+            _require_files(StoredPoint(point, partial, None))
             self._write_machine(vm)
             atomic.write_new(partial / layout.MANIFEST, data)
 
@@ -264,8 +261,7 @@ class Repository:
             if final.is_symlink() or final.exists():
                 self._settle(partial, final)
                 return
-            if read_manifest(partial).id != point_id:
-                raise StepFailed("the manifest is of another point", evidence=point_id)
+            _require_manifest(partial)
             atomic.rename_durably(partial, final)
 
     def is_committed(self, point_id: str, vm: Vm) -> bool:
@@ -304,6 +300,7 @@ class Repository:
     def _lock(self, name: str, *, shared: bool, operation: str) -> Iterator[None]:
         directory = self.path / layout.LOCKS
         with explained("the lock cannot be taken"):
+            self._require_present()
             atomic.make_private_dir(directory)
             path = directory / f"{name}.lock"
             lock = locks.take(path, shared=shared, operation=operation)
@@ -318,13 +315,7 @@ class Repository:
     def _writing(self, cause: str) -> Iterator[None]:
         """Write only into this very repository; raises PlanRefused or StepFailed."""
         with explained(cause):
-            found = marker.read_marker(self.path)
-            if found.id != self.id:
-                raise PlanRefused(
-                    "another repository is mounted here",
-                    evidence=f"{found.id} at {self.path}",
-                    remedy="mount the right target",
-                )
+            found = self._require_present()
             if found.min_writer > marker.VERSION or found.features:
                 raise PlanRefused(
                     "the repository is newer than this program may write",
@@ -333,13 +324,30 @@ class Repository:
                 )
             yield
 
+    def _require_present(self) -> marker.Marker:
+        """This repository's marker as it is now; raises when its target is away."""
+        found = marker.read_marker(self.path)
+        if found.id != self.id:
+            raise PlanRefused(
+                "another repository is mounted here",
+                evidence=f"{found.id} at {self.path}",
+                remedy="mount the right target",
+            )
+        return found
+
     def _entries_of(
         self, directory: Path, vm_name: str
     ) -> list[StoredPoint | DamagedEntry]:
-        return [
+        """All points of a VM; one that another process removed meanwhile is none."""
+        entries = (
             read_entry(entry, vm_name)
             for entry in _entries(directory / layout.POINTS)
             if layout.is_point_id(entry.name)
+        )
+        return [
+            entry
+            for entry in entries
+            if isinstance(entry, StoredPoint) or os.path.lexists(entry.directory)
         ]
 
     def _write_machine(self, vm: Vm) -> None:
@@ -356,9 +364,32 @@ class Repository:
             raise StepFailed(
                 "something else stands where the point belongs", evidence=str(final)
             )
-        read_manifest(final)
+        _require_manifest(final)
         atomic.fsync_path(final.parent)
         atomic.fsync_path(partial.parent)
+
+
+def _require_files(stored: StoredPoint) -> None:
+    """Every file as the manifest says, pushed to the disk; raises StepFailed."""
+    for disk in stored.point.disks:
+        try:
+            chain.find_file(stored, disk.target)
+        except DamagedPoint as error:
+            raise StepFailed(
+                "a stored image is not what was written", evidence=error.evidence
+            ) from error
+    for entry in stored.directory.iterdir():
+        atomic.fsync_path(entry)
+
+
+def _require_manifest(directory: Path) -> None:
+    """A whole manifest of this very point; raises StepFailed."""
+    try:
+        found = read_manifest(directory).id
+    except DamagedPoint as error:
+        raise StepFailed(error.cause, evidence=error.evidence) from error
+    if found != directory.name:
+        raise StepFailed("the manifest is of another point", evidence=found)
 
 
 def _entries(directory: Path) -> list[Path]:
