@@ -1,0 +1,220 @@
+"""The application: one engine, what it has told, and the screens over it.
+
+What a screen may use (as `self.ours`, which is `self.app` by its own type):
+
+- `engine`, `observed` (what the engine has told, see `observed.Observed`), `clock`
+  (never read another), `glyphs`, `place` (what stands beside the program's name);
+- `say(text, severity)`: a toast, never read as markup;
+- `ask(question, then)`: `screens.confirm.Question`; `then` runs when it is agreed;
+- `read_records()`: points, alarms and unfinished operations are read anew;
+- `open_backup(vm_key)`, `open_points(vm_key | None)`, `open_restore(point_id)`,
+  `open_doctor()`, `open_run(handle)`, `open_vm(vm_key)`.
+
+A screen derives from `screens.base.BaseScreen`, its actions stand in `actions.CORE`
+or `actions_operations.OPERATIONS`, and the action `x` runs `do_x` of the screen,
+else of the app. Workers post messages, handlers touch widgets.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from vmsnap_tui.backends.base import WireHeard
+from vmsnap_tui.engine.events import FleetChanged, JobsMoved, RunEnded, RunStarted
+from vmsnap_tui.errors import VmsnapError
+from vmsnap_tui.text import visible
+from vmsnap_tui.tui import terminal
+from vmsnap_tui.tui.actions import actions_of, bindings
+from vmsnap_tui.tui.glyphs import UNICODE, Glyphs
+from vmsnap_tui.tui.messages import EngineOpened, EngineSpoke, RecordsRead
+from vmsnap_tui.tui.observed import Observed
+from vmsnap_tui.tui.records import read_records
+from vmsnap_tui.tui.routes import Routes
+from vmsnap_tui.tui.safe import SafeFilter
+from vmsnap_tui.tui.screens.base import BaseDialog, BaseScreen
+from vmsnap_tui.tui.screens.home import HomeScreen
+from vmsnap_tui.tui.theme import DEFAULT_THEME, Themes, load_themes
+
+if TYPE_CHECKING:
+    from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.tui.screens.confirm import Question
+
+Severity = Literal["information", "warning", "error"]
+
+
+def local_time() -> datetime:
+    """The clock of the operator's own place."""
+    return datetime.now(UTC).astimezone()
+
+
+class VmsnapApp(Routes, App[None]):
+    """Listens to the engine, keeps what it told, and tells the screen on top."""
+
+    TITLE = "vmsnap-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = bindings("")
+    NOTIFICATION_TIMEOUT = 8.0
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        place: str = "",
+        clock: Callable[[], datetime] = local_time,
+        glyphs: Glyphs = UNICODE,
+        encoding: str = "utf-8",
+        theme: str = DEFAULT_THEME,
+        themes: Themes | None = None,
+    ) -> None:
+        self.engine = engine
+        self.observed = Observed()
+        self.place = place
+        self.clock = clock
+        self.glyphs = glyphs
+        self.themes = themes or load_themes()
+        self._safe = SafeFilter(encoding)
+        self._records_wanted = False
+        super().__init__()
+        self.animation_level = "none"
+        for each in self.themes.themes:
+            self.register_theme(each)
+        self.theme = theme if theme in self.themes.names else DEFAULT_THEME
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return self.themes.variable_defaults
+
+    def get_line_filters(self) -> list[LineFilter]:
+        return [*super().get_line_filters(), self._safe]
+
+    def get_default_screen(self) -> HomeScreen:
+        return HomeScreen()
+
+    def on_mount(self) -> None:
+        if not self.is_headless:
+            terminal.watch_signals(self.leave)
+            self.set_interval(terminal.HANGUP_CHECK_S, self._check_terminal)
+        self.set_interval(1.0, self._tick)
+        for problem in self.themes.problems:
+            self.say(problem, "warning")
+        self.run_worker(self._listen(), group="engine")
+        self.run_worker(self._open_engine(), group="engine")
+
+    async def on_unmount(self) -> None:
+        await self.engine.close()
+
+    def leave(self, code: int) -> None:
+        """Give the terminal back and end with this exit code."""
+        self.exit(return_code=code)
+
+    def _check_terminal(self) -> None:
+        if sys.__stdin__ is None or terminal.hung_up(sys.__stdin__.fileno()):
+            self.leave(129)
+
+    def _tick(self) -> None:
+        if isinstance(self.screen, BaseScreen):
+            self.screen.tick()
+
+    async def _open_engine(self) -> None:
+        await self.engine.open()
+        self.post_message(EngineOpened())
+
+    async def _listen(self) -> None:
+        async for event in self.engine.events():
+            self.post_message(EngineSpoke(event))
+
+    def on_engine_opened(self) -> None:
+        self.observed.opened = True
+        self.read_records()
+        self._show_all()
+
+    def on_engine_spoke(self, message: EngineSpoke) -> None:
+        match message.event:
+            case FleetChanged(connections):
+                self.observed.fleet = connections
+                self.read_records()
+            case JobsMoved(vm, jobs):
+                self.observed.jobs[vm] = jobs
+            case WireHeard() as heard:
+                self.observed.wire.append(heard)
+                self.observed.heard_count += 1
+            case RunStarted() | RunEnded():
+                self.read_records()
+            case _:
+                pass
+        screen = self.screen
+        if isinstance(screen, BaseScreen | BaseDialog) and screen.is_mounted:
+            screen.heard(message.event)
+        if isinstance(screen, BaseScreen):
+            screen.refresh_lines()
+
+    def read_records(self) -> None:
+        """Read what is on disk beside the loop; once more if asked meanwhile."""
+        if self._records_wanted:
+            return
+        self._records_wanted = True
+        self.run_worker(self._read_records(), group="records")
+
+    async def _read_records(self) -> None:
+        self._records_wanted = False
+        self.post_message(RecordsRead(await read_records(self.engine)))
+
+    def on_records_read(self, message: RecordsRead) -> None:
+        if message.records != self.observed.records:
+            self.observed.records = message.records
+            self._show_all()
+
+    def _show_all(self) -> None:
+        if isinstance(self.screen, BaseScreen):
+            self.screen.refresh_all()
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """A toast; the text is shown as it is, never read as markup."""
+        self.notify(visible(text), severity=severity, markup=False)
+
+    def say_error(self, error: VmsnapError) -> None:
+        """A failure with its evidence and its remedy."""
+        self.say(str(error), "error")
+
+    def ask(self, question: Question, then: Callable[[], None]) -> None:
+        """Ask before acting; `then` runs only when it was agreed and still stands."""
+        from vmsnap_tui.tui.screens.confirm import ConfirmDialog
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                then()
+
+        self.push_screen(ConfirmDialog(question), answered)
+
+    async def action_do(self, name: str) -> None:
+        """Run the action of that name, or say why it cannot be done now."""
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            return
+        if reason := screen.why_not(name):
+            self.say(reason, "warning")
+            return
+        act = getattr(screen, f"do_{name}", None) or getattr(self, f"do_{name}")
+        act()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action of the screen; one that cannot be done now says why."""
+        if not isinstance(screen, BaseScreen):
+            return
+        for action in actions_of(screen.NAME):
+            if action.name == "palette":
+                continue
+            reason = screen.why_not(action.name)
+            yield SystemCommand(
+                f"{action.label} ({action.shown_key})",
+                f"Not now: {reason}" if reason else action.help,
+                lambda name=action.name: self.call_later(self.action_do, name),
+            )

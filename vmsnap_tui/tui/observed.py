@@ -1,0 +1,92 @@
+"""What the interface knows at this moment; screens read it, only the app writes it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from vmsnap_tui.backends.base import Link, WireHeard
+from vmsnap_tui.engine.events import ConnectionView, JobView
+from vmsnap_tui.model.job import JobStatus
+from vmsnap_tui.model.vm import Vm
+from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
+
+HEARD_EVENTS = 2000
+"""Wire events that are kept: an hour of a busy machine, and never more memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An operation that an earlier process left unfinished."""
+
+    operation: str
+    title: str
+    vm_name: str
+    started_utc: str
+    will: str
+    alive: bool
+    """Another process that lives holds it: not ours to recover."""
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What was read from disk; `points` by machine key, oldest first."""
+
+    points: dict[str, tuple[StoredPoint, ...]] = field(default_factory=dict)
+    damaged: tuple[DamagedEntry, ...] = ()
+    alarms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unfinished: tuple[Interrupted, ...] = ()
+    problem: str = ""
+    """Why the repository could not be read, or nothing."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """`opened` is set when every connection has been tried once."""
+
+    fleet: tuple[ConnectionView, ...] = ()
+    jobs: dict[str, tuple[JobView, ...]] = field(default_factory=dict)
+    wire: deque[WireHeard] = field(default_factory=lambda: deque(maxlen=HEARD_EVENTS))
+    heard_count: int = 0
+    records: Records = Records()
+    opened: bool = False
+
+    def vm(self, key: str | None) -> Vm | None:
+        return next((vm for c in self.fleet for vm in c.vms if vm.key == key), None)
+
+    def connection(self, uri: str) -> ConnectionView | None:
+        return next((c for c in self.fleet if c.uri == uri), None)
+
+    def connection_of(self, key: str) -> ConnectionView | None:
+        """The connection that the machine was read from."""
+        for connection in self.fleet:
+            if any(vm.key == key for vm in connection.vms):
+                return connection
+        return None
+
+    def last_point(self, key: str) -> StoredPoint | None:
+        points = self.records.points.get(key, ())
+        return points[-1] if points else None
+
+    def alarms(self, key: str) -> tuple[str, ...]:
+        return self.records.alarms.get(key, ())
+
+    @property
+    def all_jobs(self) -> tuple[JobView, ...]:
+        """Jobs that are shown: QEMU forgets a job when it is null."""
+        return tuple(
+            view
+            for key in sorted(self.jobs)
+            for view in self.jobs[key]
+            if view.job.status is not JobStatus.NULL
+        )
+
+    @property
+    def alarm_count(self) -> int:
+        """Alarms of machines, and connections that are down."""
+        lost = sum(connection.link is Link.DOWN for connection in self.fleet)
+        return lost + sum(len(alarms) for alarms in self.records.alarms.values())
+
+    @property
+    def recoverable(self) -> tuple[Interrupted, ...]:
+        """Unfinished operations that no living process holds."""
+        return tuple(each for each in self.records.unfinished if not each.alive)

@@ -1,0 +1,153 @@
+"""Every machine with its state, what changed, its last point; alarms first."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
+from vmsnap_tui.tui.actions import bindings
+from vmsnap_tui.tui.screens.base import BaseScreen
+from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
+from vmsnap_tui.tui.view.fleet import CONNECTION_KEY, fleet_rows
+from vmsnap_tui.tui.view.spans import Line
+from vmsnap_tui.tui.widgets.job_panel import JobPanel
+from vmsnap_tui.tui.widgets.lines import LinesView
+from vmsnap_tui.tui.widgets.table import Column, Row, Table
+
+_COLUMNS = (
+    Column("state", "State", 10),
+    Column("name", "VM", 12, flex=1),
+    Column("changed", "Changed", 10, right=True),
+    Column("point", "Point", 6, right=True),
+    Column("chain", "Images", 6, right=True),
+)
+
+
+class HomeScreen(BaseScreen[None]):
+    """The fleet on the left; on wide screens the highlighted machine on the right."""
+
+    NAME = "home"
+    CSS_PATH = "home.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NAME)
+
+    def body(self) -> Iterable[Widget]:
+        glyphs = self.ours.glyphs
+        yield Static(id="banner")
+        with_detail = Horizontal(
+            Vertical(
+                Input(placeholder="filter", id="filter", select_on_focus=False),
+                Table(_COLUMNS, glyphs=glyphs, id="fleet"),
+                id="left",
+            ),
+            LinesView(id="detail"),
+            id="panes",
+        )
+        yield with_detail
+        yield JobPanel(glyphs, rows=6, id="job-panel")
+
+    @property
+    def table(self) -> Table:
+        return self.query_one("#fleet", Table)
+
+    @property
+    def vm_key(self) -> str | None:
+        key = self.table.cursor_key if self.is_mounted else None
+        return None if key is None or key.startswith(CONNECTION_KEY) else key
+
+    def why_not(self, name: str) -> str:
+        key = self.table.cursor_key if self.is_mounted else None
+        if name == "open" and key and key.startswith(CONNECTION_KEY):
+            return "This is a connection; the reason it is down is shown beside it."
+        return super().why_not(name)
+
+    def heard(self, event: EngineEvent) -> None:
+        match event:
+            case FleetChanged():
+                self.reload()
+            case JobsMoved():
+                self._show_jobs()
+            case _:
+                pass
+
+    def tick(self) -> None:
+        super().tick()
+        if self.ours.clock().second == 0:
+            self.reload()
+
+    def reload(self) -> None:
+        app = self.ours
+        rows = fleet_rows(app.observed, app.clock(), app.glyphs)
+        self.table.set_rows(
+            [Row(row.key, row.cells, row.sort, row.heading, row.group) for row in rows]
+        )
+        self._show_jobs()
+        self._show_banner()
+        self._show_detail()
+
+    def _show_jobs(self) -> None:
+        self.query_one("#job-panel", JobPanel).set_jobs(self.ours.observed.all_jobs)
+
+    def _show_banner(self) -> None:
+        observed, glyphs = self.ours.observed, self.ours.glyphs
+        count = len(observed.recoverable)
+        banner = self.query_one("#banner", Static)
+        banner.display = bool(count)
+        if count:
+            noun = "operation was" if count == 1 else "operations were"
+            text = f"{glyphs.alarm} {count} {noun} interrupted: press R to recover"
+            banner.update(Content(f" {text}"))
+
+    def _show_detail(self) -> None:
+        self.query_one("#detail", LinesView).show(self._detail)
+
+    def _detail(self, width: int) -> tuple[Line, ...]:
+        app = self.ours
+        key = self.table.cursor_key
+        if key is None:
+            return empty_lines(app.observed, width)
+        if key.startswith(CONNECTION_KEY):
+            view = app.observed.connection(key.removeprefix(CONNECTION_KEY))
+            return connection_lines(view, width) if view else ()
+        return vm_lines(app.observed, key, app.clock(), app.glyphs, width)
+
+    @on(Table.RowHighlighted, "#fleet")
+    def _highlighted(self) -> None:
+        self._show_detail()
+        self.refresh_lines()
+
+    @on(Table.RowSelected, "#fleet")
+    async def _selected(self) -> None:
+        await self.ours.action_do("open")
+
+    def do_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        self.table.set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self, event: Input.Submitted) -> None:
+        self.query_one("#filter", Input).display = bool(event.value)
+        self.table.focus()
+
+    def key_escape(self) -> None:
+        """Show every machine again."""
+        box = self.query_one("#filter", Input)
+        box.value = ""
+        box.display = False
+        self.table.focus()
+
+    def do_sort(self) -> None:
+        keys = ["", *(column.key for column in _COLUMNS)]
+        here = keys.index(self.table.sort_key)
+        key = keys[(here + 1) % len(keys)]
+        self.table.sort_by(key, reverse=key in ("changed", "chain"))

@@ -1,0 +1,81 @@
+"""The chain of one disk, active image first, with sizes, formats and bitmaps."""
+
+from pathlib import PurePosixPath
+
+from vmsnap_tui.model.bitmap import Bitmap
+from vmsnap_tui.model.disk import Disk, Image
+from vmsnap_tui.tui.glyphs import Glyphs
+from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
+from vmsnap_tui.units import format_bytes
+
+_SIZE_CELLS = 9
+
+
+def image_name(path: str) -> str:
+    """The last part of an image's file name; other names stay whole."""
+    return PurePosixPath(path).name if path.startswith("/") else path
+
+
+def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> list[Line]:
+    """One line an image; with `bitmaps`, one more for each of its bitmaps."""
+    if not disk.chain:
+        return [line("  ", span("no medium", Tone.MUTED))]
+    lines: list[Line] = []
+    for depth, image in enumerate(disk.chain):
+        lines.append(_image_line(disk, depth, image, glyphs, width))
+        if bitmaps:
+            lines.extend(_bitmap_lines(image, width))
+    return lines
+
+
+def _image_line(
+    disk: Disk, depth: int, image: Image, glyphs: Glyphs, width: int
+) -> Line:
+    last = depth == len(disk.chain) - 1
+    sign = glyphs.active if depth == 0 else glyphs.branch
+    tone = Tone.ACCENT if depth == 0 else Tone.MUTED
+    role = "only image" if last and depth == 0 else ""
+    role = role or ("active" if depth == 0 else "base" if last else "")
+    size = format_bytes(image.allocated_bytes).rjust(_SIZE_CELLS)
+    tail = f" {size}  {image.format:<5} {role}"
+    name_cells = max(width - len(tail) - 4, 8)
+    name = _clipped(image_name(image.path), name_cells, glyphs)
+    return line(
+        span(f"  {sign} ", tone),
+        span(name.ljust(name_cells), Tone.STRONG if depth == 0 else Tone.PLAIN),
+        span(tail, Tone.MUTED),
+    )
+
+
+def _bitmap_lines(image: Image, width: int) -> list[Line]:
+    if not image.bitmaps_known:
+        return [line(span("      bitmaps are not read while a job runs", Tone.MUTED))]
+    return [_bitmap_line(bitmap) for bitmap in image.bitmaps]
+
+
+def _bitmap_line(bitmap: Bitmap) -> Line:
+    kind = "persistent" if bitmap.persistent else "in memory only"
+    grain = format_bytes(bitmap.granularity_bytes)
+    dirty = format_bytes(bitmap.dirty_bytes)
+    return line(
+        "      ",
+        span(bitmap.name, Tone.PLAIN),
+        "  ",
+        bitmap_state(bitmap),
+        span(f"  {dirty} dirty, {grain}, {kind}", Tone.MUTED),
+    )
+
+
+def bitmap_state(bitmap: Bitmap) -> Span:
+    """The bitmap in one word."""
+    if bitmap.inconsistent:
+        return span("inconsistent", Tone.ALARM)
+    if bitmap.busy:
+        return span("busy", Tone.JOB)
+    if bitmap.recording:
+        return span("recording", Tone.GOOD)
+    return span("disabled", Tone.CAUTION)
+
+
+def _clipped(text: str, cells: int, glyphs: Glyphs) -> str:
+    return text if len(text) <= cells else text[: cells - 1] + glyphs.ellipsis

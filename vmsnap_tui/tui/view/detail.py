@@ -1,0 +1,178 @@
+"""What is shown of the highlighted machine beside the fleet."""
+
+from datetime import datetime
+
+from vmsnap_tui.backends.base import Link
+from vmsnap_tui.engine.events import ConnectionView
+from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.vm import Vm
+from vmsnap_tui.repository.stored import StoredPoint
+from vmsnap_tui.tui.glyphs import Glyphs
+from vmsnap_tui.tui.observed import Observed
+from vmsnap_tui.tui.view.age import age
+from vmsnap_tui.tui.view.chain import chain_lines
+from vmsnap_tui.tui.view.fleet import state_span
+from vmsnap_tui.tui.view.spans import BLANK, Line, Span, Tone, line, span
+from vmsnap_tui.tui.view.timeline import timeline, verified_span
+from vmsnap_tui.tui.view.tracking import bitmaps_since, tracking_span
+from vmsnap_tui.units import format_bytes
+
+
+def vm_lines(
+    observed: Observed, key: str, now: datetime, glyphs: Glyphs, width: int
+) -> tuple[Line, ...]:
+    """Head, alarms, every disk with its chain, and the points."""
+    vm, connection = observed.vm(key), observed.connection_of(key)
+    if vm is None or connection is None:
+        return (line(span("This machine is not there any more.", Tone.CAUTION)),)
+    stored = observed.last_point(key)
+    lines: list[Line] = [
+        head_line(vm, glyphs, stale=connection.stale),
+        facts_line(vm),
+        *stale_lines(connection),
+        *alarm_lines(observed.alarms(key), glyphs, width),
+        BLANK,
+    ]
+    for disk in vm.disks:
+        lines.append(disk_line(disk, stored, now, glyphs))
+        lines.extend(chain_lines(disk, glyphs, width, bitmaps=False))
+        lines.append(BLANK)
+    points = observed.records.points.get(key, ())
+    signs = timeline(points, glyphs, width - 8)
+    lines.append(line(span("points  ", Tone.MUTED), *signs))
+    if stored:
+        lines.append(line("        ", *_last_point_line(stored, now)))
+    return tuple(lines)
+
+
+def head_line(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Line:
+    """Name and state."""
+    return line(span(vm.name, Tone.STRONG), "   ", state_span(vm, glyphs, stale=stale))
+
+
+def facts_line(vm: Vm) -> Line:
+    """Agent, disks and QEMU's version."""
+    disks = f"{len(vm.disks)} disk" + ("" if len(vm.disks) == 1 else "s")
+    return line(
+        agent_span(vm),
+        span(f"  ·  {disks}  ·  QEMU {vm.capabilities.version_text}", Tone.MUTED),
+    )
+
+
+def agent_span(vm: Vm) -> Span:
+    """How the guest agent is."""
+    if vm.agent is None:
+        return span("no agent channel", Tone.MUTED)
+    if vm.agent.answers is None:
+        return span("agent not asked", Tone.MUTED)
+    if vm.agent.answers:
+        return span("agent connected", Tone.GOOD)
+    return span("agent not connected", Tone.CAUTION)
+
+
+def stale_lines(connection: ConnectionView) -> tuple[Line, ...]:
+    """What is wrong with the connection, and that the rest is old."""
+    if not connection.stale:
+        return ()
+    reason = connection.reason or connection.link.value
+    return (
+        line(span("as it was read last; the connection is lost:", Tone.STALE)),
+        line(span(reason, Tone.ALARM)),
+    )
+
+
+def alarm_lines(alarms: tuple[str, ...], glyphs: Glyphs, width: int) -> list[Line]:
+    """Every alarm whole, over several lines where it must be."""
+    lines: list[Line] = []
+    for alarm in alarms:
+        for number, part in enumerate(wrapped(alarm, width - 2)):
+            sign = f"{glyphs.alarm} " if number == 0 else "  "
+            lines.append(line(span(sign + part, Tone.ALARM)))
+    return lines
+
+
+def disk_line(
+    disk: Disk, stored: StoredPoint | None, now: datetime, glyphs: Glyphs
+) -> Line:
+    """Target, size, what changed since the last point, and its tracking."""
+    parts: list[Span] = [
+        span(disk.target, Tone.STRONG),
+        span(f"  {format_bytes(disk.virtual_bytes)}  "),
+    ]
+    found = bitmaps_since(disk, stored)
+    if stored and found:
+        changed = format_bytes(sum(bitmap.dirty_bytes for bitmap in found))
+        since = age(stored.point.created_utc, now)
+        parts.append(span(f"{glyphs.changed} {changed}", Tone.PLAIN))
+        parts.append(span(f" in {since}   " if since != "now" else "   ", Tone.MUTED))
+    parts.append(tracking_span(disk, stored))
+    return tuple(parts)
+
+
+def _last_point_line(stored: StoredPoint, now: datetime) -> Line:
+    ago = age(stored.point.created_utc, now)
+    size = format_bytes(stored.point.stored_bytes)
+    return line(
+        span(f"last {ago} ago" if ago != "now" else "last just now"),
+        span(f", {size}, {stored.point.consistency.value}   ", Tone.MUTED),
+        verified_span(stored),
+    )
+
+
+def connection_lines(connection: ConnectionView, width: int) -> tuple[Line, ...]:
+    """A connection, how it is, and what to do when it is down."""
+    words = {
+        Link.UP: span("connected", Tone.GOOD),
+        Link.CONNECTING: span("connecting", Tone.CAUTION),
+        Link.DOWN: span("down", Tone.ALARM),
+    }
+    lines = [*_wrapped_lines(connection.uri, width, Tone.STRONG)]
+    lines.append(line(words[connection.link]))
+    if connection.reason:
+        lines.append(BLANK)
+        lines.extend(_wrapped_lines(connection.reason, width, Tone.PLAIN))
+    if connection.link is Link.DOWN:
+        lines.append(BLANK)
+        lines.extend(
+            _wrapped_lines(
+                "It is tried again by itself; F5 tries now.", width, Tone.MUTED
+            )
+        )
+    return tuple(lines)
+
+
+def empty_lines(observed: Observed, width: int) -> tuple[Line, ...]:
+    """What to do when there is no machine to show."""
+    if not observed.opened:
+        return (line(span("connecting", Tone.MUTED)),)
+    if not observed.fleet:
+        return (
+            line(span("No connection.", Tone.STRONG)),
+            BLANK,
+            line("No QEMU with a monitor socket was found on this host."),
+            line("Name one on the command line:"),
+            BLANK,
+            line("  vmsnap-tui --connect qmp:///run/vm/web.qmp"),
+            line("  vmsnap-tui --connect 'qmp:///run/vm/web.qmp"),
+            line("      ?agent=/run/vm/web.qga'"),
+            BLANK,
+            line("A QEMU offers one when it is started with"),
+            line("  -qmp unix:/run/vm/web.qmp,server=on,wait=off"),
+            BLANK,
+            line("Or look around in a lab of real machines:"),
+            line("  vmsnap-tui demo"),
+        )
+    return (line(span("No machine passes the filter: esc shows all.", Tone.MUTED)),)
+
+
+def _wrapped_lines(text: str, width: int, tone: Tone) -> list[Line]:
+    return [line(span(part, tone)) for part in wrapped(text, width)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width`; long words are broken."""
+    import textwrap
+
+    from vmsnap_tui.text import visible
+
+    return textwrap.wrap(visible(text), max(width, 10)) or [""]

@@ -1,0 +1,197 @@
+"""The list of machines: one row each, alarms first, what is lost stays in place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from vmsnap_tui.backends.base import Link
+from vmsnap_tui.engine.events import ConnectionView
+from vmsnap_tui.model.vm import Vm, VmState
+from vmsnap_tui.repository.stored import StoredPoint
+from vmsnap_tui.tui.glyphs import Glyphs
+from vmsnap_tui.tui.observed import Observed
+from vmsnap_tui.tui.view.age import age
+from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
+from vmsnap_tui.units import format_bytes
+
+CONNECTION_KEY = "connection:"
+"""Before the URI in the row key of a connection."""
+
+_SOCKETS = ("qmp://",)
+"""Connections with one machine, which need no heading over it."""
+
+_STATE_TONES = {
+    VmState.RUNNING: Tone.GOOD,
+    VmState.PAUSED: Tone.CAUTION,
+    VmState.IO_ERROR: Tone.ALARM,
+    VmState.OFF: Tone.MUTED,
+    VmState.CRASHED: Tone.ALARM,
+    VmState.UNKNOWN: Tone.MUTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """One line of the fleet table; `cells` are state, name, Δ, point, chain."""
+
+    key: str
+    cells: tuple[Line, ...]
+    sort: tuple[str | int, ...]
+    heading: bool = False
+    group: str = ""
+
+
+def fleet_rows(
+    observed: Observed, now: datetime, glyphs: Glyphs
+) -> tuple[FleetRow, ...]:
+    """All connections in their order; within each, alarms first, then by name."""
+    rows: list[FleetRow] = []
+    sockets = [c for c in observed.fleet if c.uri.startswith(_SOCKETS)]
+    rows.extend(_machines(sockets, observed, now, glyphs))
+    for connection in observed.fleet:
+        if connection not in sockets:
+            rows.append(_heading(connection, glyphs))
+            rows.extend(_machines([connection], observed, now, glyphs))
+    return tuple(rows)
+
+
+def _machines(
+    connections: list[ConnectionView],
+    observed: Observed,
+    now: datetime,
+    glyphs: Glyphs,
+) -> list[FleetRow]:
+    found = [(c, vm) for c in connections for vm in c.vms]
+    found.sort(key=lambda pair: _rank(pair[0], pair[1], observed))
+    rows = [_machine(c, vm, observed, now, glyphs) for c, vm in found]
+    empty = [c for c in connections if not c.vms and c.uri.startswith(_SOCKETS)]
+    return rows + [_lost(connection, glyphs) for connection in empty]
+
+
+def _rank(connection: ConnectionView, vm: Vm, observed: Observed) -> tuple[bool, str]:
+    quiet = not observed.alarms(vm.key) and vm.state not in (
+        VmState.IO_ERROR,
+        VmState.CRASHED,
+    )
+    return quiet, vm.name.casefold()
+
+
+def _machine(
+    connection: ConnectionView,
+    vm: Vm,
+    observed: Observed,
+    now: datetime,
+    glyphs: Glyphs,
+) -> FleetRow:
+    stored = observed.last_point(vm.key)
+    changed = changed_bytes(vm, stored)
+    depth = max((len(disk.chain) for disk in vm.disks), default=0)
+    name = [span(vm.name, Tone.STALE if connection.stale else Tone.STRONG)]
+    if observed.alarms(vm.key):
+        name.append(span(f" {glyphs.alarm}", Tone.ALARM))
+    if observed.jobs.get(vm.key):
+        name.append(span(f" {glyphs.job}", Tone.JOB))
+    cells = (
+        (state_span(vm, glyphs, stale=connection.stale),),
+        tuple(name),
+        (changed_span(changed, glyphs),),
+        (point_span(stored, now),),
+        line(span(str(depth) if depth else "", Tone.MUTED)),
+    )
+    point_time = stored.point.created_utc if stored else ""
+    sort = (
+        vm.state.value,
+        vm.name.casefold(),
+        -1 if changed is None else changed,
+        point_time,
+        depth,
+    )
+    return FleetRow(vm.key, cells, sort, group=connection.uri)
+
+
+def _heading(connection: ConnectionView, glyphs: Glyphs) -> FleetRow:
+    sign = glyphs.opened if connection.link is Link.UP else glyphs.stale
+    tone = Tone.ALARM if connection.link is Link.DOWN else Tone.ACCENT
+    cell = line(span(f"{sign} {connection.uri}", tone), _link_words(connection))
+    key = CONNECTION_KEY + connection.uri
+    return FleetRow(key, (cell,), (), heading=True, group=connection.uri)
+
+
+def _link_words(connection: ConnectionView) -> Span:
+    if connection.link is Link.UP:
+        return span(f"  {len(connection.vms)}", Tone.MUTED)
+    if connection.link is Link.CONNECTING:
+        return span("  connecting", Tone.CAUTION)
+    return span("  down", Tone.ALARM)
+
+
+def _lost(connection: ConnectionView, glyphs: Glyphs) -> FleetRow:
+    """A socket behind which no machine was ever read."""
+    connecting = connection.link is Link.CONNECTING
+    word, tone = ("connecting", Tone.CAUTION) if connecting else ("down", Tone.ALARM)
+    cells = (
+        line(span(f"{glyphs.stale} {word}", tone)),
+        line(span(socket_name(connection.uri), tone)),
+        line(),
+        line(),
+        line(),
+    )
+    key = CONNECTION_KEY + connection.uri
+    sort = (word, connection.uri, -1, "", 0)
+    return FleetRow(key, cells, sort, group=connection.uri)
+
+
+def socket_name(uri: str) -> str:
+    """The part of a socket's URI that an operator knows it by."""
+    bare = uri.split("?", 1)[0]
+    return bare.rsplit("/", 1)[-1] or bare
+
+
+def state_span(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Span:
+    """Sign and word of the machine's state; a stale one is as it was read last."""
+    if stale:
+        return span(f"{glyphs.stale} stale", Tone.STALE)
+    sign = {
+        VmState.RUNNING: glyphs.running,
+        VmState.PAUSED: glyphs.paused,
+        VmState.IO_ERROR: glyphs.alarm,
+        VmState.OFF: glyphs.off,
+        VmState.CRASHED: glyphs.alarm,
+        VmState.UNKNOWN: glyphs.caution,
+    }[vm.state]
+    return span(f"{sign} {vm.state.value}", _STATE_TONES[vm.state])
+
+
+def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:
+    """What was written since the point, as its bitmaps tell; None when unknown.
+
+    A bitmap stands in every image from the one at the instant upwards, so the sum
+    over the chain is an upper bound.
+    """
+    if stored is None:
+        return None
+    total = 0
+    for stored_disk in stored.point.disks:
+        disk = vm.disk(stored_disk.target)
+        if disk is None:
+            continue
+        found = [
+            bitmap
+            for image in disk.chain
+            if (bitmap := image.bitmap(stored_disk.bitmap)) is not None
+        ]
+        if not found or any(bitmap.inconsistent for bitmap in found):
+            return None
+        total += sum(bitmap.dirty_bytes for bitmap in found)
+    return total
+
+
+def changed_span(changed: int | None, glyphs: Glyphs) -> Span:
+    if changed is None:
+        return span("", Tone.MUTED)
+    return span(f"{glyphs.changed} {format_bytes(changed)}")
+
+
+def point_span(stored: StoredPoint | None, now: datetime) -> Span:
+    if stored is None:
+        return span("never", Tone.CAUTION)
+    return span(age(stored.point.created_utc, now))
