@@ -18,6 +18,9 @@ from vmsnap_tui.lab import initramfs
 from vmsnap_tui.lab.monitor import LabFailed
 from vmsnap_tui.lab.packages import AptRoot
 
+READY = initramfs.READY
+"""What the guest says on its console when its userland is up."""
+
 
 @dataclass(frozen=True, slots=True)
 class GuestFiles:

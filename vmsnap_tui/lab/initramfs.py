@@ -16,6 +16,9 @@ from vmsnap_tui.lab.monitor import LabFailed
 
 _WANTED_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")
 
+READY = "vmsnap guest ready"
+"""What /init says on the console when all is up; the agent follows in a moment."""
+
 INIT = """\
 #!/bin/busybox sh
 # The whole userland of a lab machine: disks, the guest agent, a steady load.
@@ -62,9 +65,9 @@ for disk in /dev/vd?; do
     [ "$writes_per_s" = 0 ] || load "$place" &
 done
 agent &
-echo "vmsnap guest ready"
+echo "READY"
 while :; do wait; sleep 3600; done
-"""
+""".replace("READY", READY)
 
 _SHUTDOWN = """\
 #!/bin/busybox sh

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from vmsnap_tui.lab.accelerator import Accelerator, accelerator
 from vmsnap_tui.lab.command_line import MachineSpec, qemu_arguments
 from vmsnap_tui.lab.disks import (
     DiskSpec,
@@ -115,14 +116,7 @@ class Machine:
         for disk in self.spec.disks:
             if disk.target not in self.disks:
                 self.disks[disk.target] = await self._make(disk)
-        for accelerator in self._accelerators():
-            try:
-                await self._start(accelerator)
-            except LabFailed:
-                if accelerator == "tcg":
-                    raise
-            else:
-                return
+        await self._start(await accelerator(self._guest) if self._guest else "tcg")
 
     async def _make(self, disk: DiskSpec) -> LabDisk:
         """Make a disk; a guest finds a file system on each."""
@@ -135,10 +129,10 @@ class Machine:
         finally:
             seed.unlink()
 
-    async def _start(self, accelerator: str) -> None:
+    async def _start(self, chosen: Accelerator) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._spawn(theirs.fileno(), accelerator)
+            self._spawn(theirs.fileno(), chosen)
         try:
             self._lab = await LabMonitor.over(ours)
             # answered from the main loop, so every socket of the command line listens
@@ -149,12 +143,6 @@ class Machine:
             raise LabFailed(
                 f"{self.name} did not start", evidence=" ".join(said)
             ) from error
-
-    def _accelerators(self) -> tuple[str, ...]:
-        """KVM may be there and abort QEMU at its start, as it does inside some VMs."""
-        if self._guest is not None and os.access("/dev/kvm", os.R_OK | os.W_OK):
-            return ("kvm", "tcg")
-        return ("tcg",)
 
     async def stop(self) -> None:
         """Let QEMU quit as an operator would (bitmaps are saved); kill it if it hangs.
@@ -216,7 +204,7 @@ class Machine:
         """Ask the guest agent; see `monitor.ask_agent`."""
         return await ask_agent(self.agent_path, command, **arguments)
 
-    def _spawn(self, lab_fd: int, accelerator: str) -> None:
+    def _spawn(self, lab_fd: int, chosen: Accelerator) -> None:
         disks = tuple(self.disks[disk.target] for disk in self.spec.disks)
         tether = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", _TETHERED]
         self._terminal = _Terminal()
@@ -234,7 +222,7 @@ class Machine:
                         disks,
                         self._guest,
                         lab_fd,
-                        accelerator,
+                        chosen,
                     ),
                 ],
                 stdin=subprocess.DEVNULL,
