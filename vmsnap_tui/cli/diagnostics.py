@@ -54,6 +54,7 @@ class Diagnostics:
         self._clock = clock
         self._told_at = -PLAIN_EVERY_S
         self._status = ""
+        self._nobody_reads = False
 
     @property
     def on_terminal(self) -> bool:
@@ -132,13 +133,15 @@ class Diagnostics:
         self._write(json.dumps(value) + "\n")
 
     def _write(self, text: str) -> None:
+        if self._nobody_reads:
+            return
         try:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
             # the terminal or the reader is gone: the operation is worth more than
             # its narration, and its journal tells the same
-            self._stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            self._nobody_reads = True
 
 
 def exit_code(result: "RunResult") -> ExitCode:
@@ -163,7 +166,11 @@ def failure(result: "RunResult") -> VmsnapError | None:
             kept = result.remedy or "what had been done was taken back"
             return Interrupted(cause, evidence=evidence, remedy=kept)
         case Outcome.UNDONE:
-            return StepFailed(cause, evidence=evidence, remedy=result.remedy)
+            return StepFailed(
+                cause,
+                evidence=evidence,
+                remedy=result.remedy or "what had been done was taken back; try again",
+            )
         case Outcome.UNKNOWN:
             remedy = result.remedy or again
             return ConnectionLost(cause, evidence=evidence, remedy=remedy)
