@@ -49,6 +49,10 @@ class Listeners:
         self._all.add(listener)
         return listener
 
+    @property
+    def count(self) -> int:
+        return len(self._all)
+
     def tell(self, event: BackendEvent) -> None:
         for listener in tuple(self._all):
             listener.put(event)

@@ -139,7 +139,7 @@ class QmpBackend:
         """A refusing unix socket has no process behind it; a missing one proves
         nothing, unless the process that was once connected to has ended."""
         path, process = self._machine.uri.socket, self._session.process
-        if self._session.link is Link.UP or not path:
+        if self._session.connected or not path:
             return False
         match await asyncio.to_thread(probe, path):
             case Listener.REFUSES:

@@ -6,6 +6,7 @@ of QEMU as at the instant, and what is missing was finished rather than lost.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -20,11 +21,14 @@ from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant
 from vmsnap_tui.model.job import Job, JobStatus
 from vmsnap_tui.model.vm import Capabilities, VmState
+from vmsnap_tui.text import visible
 
 POLL_S = 0.5
 """Progress has no events; anything else is heard at once."""
 END_LIMIT_S = 30.0
 """How long a job may take to conclude once it was told to."""
+
+_log = logging.getLogger(__name__)
 
 _OVER = frozenset({JobStatus.CONCLUDED, JobStatus.NULL})
 _FAILING = frozenset({JobStatus.ABORTING, JobStatus.CONCLUDED, JobStatus.NULL})
@@ -98,9 +102,9 @@ class Effects:
         return InstantTaken(before_s, after_s, stamp, was_running)
 
     async def backup_started(self, instant: BackupInstant) -> bool:
-        """Jobs live and die with QEMU, and so do scratch bitmaps: either proves it."""
-        jobs = {job.id for job in await self._machine.jobs()}
-        if all(job in jobs for job in instant.job_ids):
+        """Jobs live and die with QEMU, and so do scratch bitmaps: one proves it, as
+        the transaction makes all or none."""
+        if _ours(instant, await self._machine.jobs()):
             return True
         return await self._same_run(instant)
 
@@ -159,14 +163,15 @@ class Effects:
                 await self._resume_after_io_error()
 
     async def _remove_new_bitmaps(self, instant: BackupInstant) -> None:
-        """Wherever in the chain they are: an overlay may have been put on top."""
-        disks = {disk.target: disk for disk in await self._machine.disks()}
+        """Wherever in the chain they are: an overlay may have been put on top, and
+        another's job may hide what is below it."""
+        await self._machine.disks()
         for part in instant.disks:
-            disk = disks.get(part.target)
-            for image in disk.chain if disk else ():
+            nodes = self._machine.nodes.get(part.target, frozenset())
+            for node in nodes | {source.node for source in part.merge}:
                 for name in (part.bitmap, part.scratch_bitmap):
-                    if image.bitmap(name) is not None:
-                        await self._drop_bitmap(image.node, name)
+                    if stays := await self._drop_bitmap(node, name):
+                        _log.warning("%s", visible(stays))
 
     async def drop_bitmaps(self, bitmaps: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         kept = [await self._drop_bitmap(node, bitmap) for node, bitmap in bitmaps]

@@ -58,6 +58,8 @@ class Machine:
         self.identity: Identity | None = None
         self._agent_chardev: str | None = None
         self._targets: tuple[str, ...] = ()
+        self.nodes: dict[str, frozenset[str]] = {}
+        """Each disk's nodes as last read: still theirs while a job hides them."""
 
     def attach(self, session: Session) -> None:
         self.session = session
@@ -82,6 +84,7 @@ class Machine:
     async def identify(self) -> None:
         """Who answers: asked once on every new connection."""
         self._agent_chardev = None
+        self.nodes.clear()
         version = (await self.ask("query-version", VersionInfo)).qemu
         numbers = (version.major, version.minor, version.micro)
         schema = await self.ask("query-qmp-schema", tuple[SchemaEntity, ...])
@@ -112,8 +115,7 @@ class Machine:
             known = await self._graph(job_infos)
             blocks = await self.blocks()
         stats = await self.ask("query-blockstats", tuple[BlockStats, ...])
-        disks = parse.disks(blocks, stats, known)
-        self._targets = tuple(disk.target for disk in disks)
+        disks = self._disks(blocks, stats, known)
         jobs = await self._joined(job_infos)
         return self._vm(
             parse.vm_state(status), status, disks, jobs, await self._agent()
@@ -132,17 +134,32 @@ class Machine:
         """The disks with as much of their chains as may be asked for now."""
         async with self.graph_lock:
             known = await self._graph(await self.ask("query-jobs", tuple[JobInfo, ...]))
-            return parse.disks(await self.blocks(), (), known)
+            return self._disks(await self.blocks(), (), known)
 
     async def active_disks(self) -> dict[str, Disk]:
         """The disks by target from `query-block` alone: safe at any time."""
-        return {
-            disk.target: disk for disk in parse.disks(await self.blocks(), (), None)
-        }
+        disks = self._disks(await self.blocks(), (), None)
+        return {disk.target: disk for disk in disks}
+
+    def _disks(
+        self,
+        blocks: tuple[BlockInfo, ...],
+        stats: tuple[BlockStats, ...],
+        known: parse.Graph | None,
+    ) -> tuple[Disk, ...]:
+        disks = parse.disks(blocks, stats, known)
+        self._targets = tuple(disk.target for disk in disks)
+        for disk in disks:
+            nodes = frozenset(image.node for image in disk.chain if image.node)
+            before = frozenset() if known else self.nodes.get(disk.target, frozenset())
+            self.nodes[disk.target] = before | nodes
+        return disks
 
     async def _joined(self, infos: tuple[JobInfo, ...]) -> tuple[Job, ...]:
         if not infos:
             return ()
+        if not self._targets:
+            await self.active_disks()
         block_jobs = await self.ask("query-block-jobs", tuple[BlockJobInfo, ...])
         return parse.jobs(infos, block_jobs, self._targets)
 

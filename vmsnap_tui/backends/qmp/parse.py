@@ -39,6 +39,9 @@ FILTERS = frozenset(
 """Drivers that hold no data of their own: with one on top, the root node is not the
 image, and bitmaps or snapshots on it would miss what is below."""
 
+_JOB_FILTERS = frozenset({"commit_top", "copy-before-write", "mirror_top"})
+"""What a job puts on top of its disk while it runs, under a name of QEMU's making."""
+
 _STATES = {
     "running": VmState.RUNNING,
     "io-error": VmState.IO_ERROR,
@@ -148,6 +151,8 @@ def unfit(block: BlockInfo) -> str:
         return "no medium"
     if not block.qdev:
         return "no device of the guest uses it"
+    if inserted.drv in _JOB_FILTERS and inserted.node_name.startswith("#"):
+        return "a job is at work on it"
     if inserted.drv in FILTERS:
         return f"a {inserted.drv} filter is on top of its image"
     if inserted.ro:
@@ -156,21 +161,25 @@ def unfit(block: BlockInfo) -> str:
 
 
 def chain(inserted: Inserted, known: Graph | None) -> tuple[Image, ...]:
-    """Active image first. Without the graph, backing images have neither node nor
-    bitmaps: `query-block` tells the files alone."""
-    active = _image(inserted)
-    if known is None or inserted.node_name not in known.nodes:
-        return (active, *_unknown_backing(inserted.image.backing_image))
-    images: list[Image] = []
-    name: str | None = inserted.node_name
-    while name is not None and name in known.nodes and len(images) < len(known.nodes):
-        node = known.nodes[name]
-        if node.drv not in FILTERS:
-            images.append(_image(node))
-        name = known.below.get(name)
-    if not images or images[0].node != inserted.node_name:
-        return (active, *images)
-    return (active, *images[1:])
+    """Active image first, filters left out.
+
+    Without the graph only the root node has a name and bitmaps: `query-block` tells
+    the files alone of what is below it, be it below a backing link or a filter.
+    """
+    if known is not None and inserted.node_name in known.nodes:
+        return tuple(_image(node) for node in _walk(inserted.node_name, known))
+    below = _unnamed(inserted.image.backing_image, writable=inserted.drv in FILTERS)
+    return tuple(below) if inserted.drv in FILTERS else (_image(inserted), *below)
+
+
+def _walk(name: str, known: Graph) -> Iterator[Inserted]:
+    """From a root node down. What is read piece by piece may not be a tree."""
+    seen: set[str] = set()
+    while name in known.nodes and name not in seen:
+        seen.add(name)
+        if known.nodes[name].drv not in FILTERS:
+            yield known.nodes[name]
+        name = known.below.get(name, "")
 
 
 def _image(node: Inserted) -> Image:
@@ -186,7 +195,8 @@ def _image(node: Inserted) -> Image:
     )
 
 
-def _unknown_backing(image: ImageInfo | None) -> Iterator[Image]:
+def _unnamed(image: ImageInfo | None, *, writable: bool) -> Iterator[Image]:
+    """`writable` is whether the first takes the writes."""
     while image is not None:
         yield Image(
             path=image.filename,
@@ -194,11 +204,11 @@ def _unknown_backing(image: ImageInfo | None) -> Iterator[Image]:
             node="",
             virtual_bytes=image.virtual_size,
             allocated_bytes=image.actual_size,
-            read_only=True,
+            read_only=not writable,
             bitmaps_known=False,
             can_persist_bitmaps=_keeps_bitmaps(image),
         )
-        image = image.backing_image
+        image, writable = image.backing_image, False
 
 
 def _keeps_bitmaps(image: ImageInfo) -> bool:

@@ -88,6 +88,12 @@ class Session:
         self._client: QMPClient | None = None
         self._watcher: asyncio.Task[None] | None = None
 
+    @property
+    def connected(self) -> bool:
+        """As of now: `link` follows a little later, once everything was let go."""
+        client = self._client
+        return client is not None and client.runstate is Runstate.RUNNING
+
     async def open(self) -> None:
         """Connect and keep connected. Raises NoConnection, and is closed then."""
         if self._watcher is not None:
