@@ -1,0 +1,57 @@
+import os
+
+import pytest
+
+from tests.repository.material import a_vm, an_id, store
+from vmsnap_tui.errors import DamagedPoint
+from vmsnap_tui.repository.layout import MANIFEST
+from vmsnap_tui.repository.repository import Repository
+from vmsnap_tui.repository.stored import (
+    DamagedEntry,
+    StoredPoint,
+    read_entry,
+    read_point,
+)
+
+
+def test_a_sound_point_is_read_with_its_directory(repository: Repository) -> None:
+    directory = store(repository, a_vm(), 1)
+    entry = read_entry(directory, "shown name")
+    assert isinstance(entry, StoredPoint)
+    assert entry.directory == directory
+    assert entry.point.id == an_id(1)
+    assert entry.verified is None
+
+
+def test_a_damaged_one_tells_its_reason_and_its_sequence(
+    repository: Repository,
+) -> None:
+    directory = store(repository, a_vm(), 1, seq=5)
+    path = directory / MANIFEST
+    path.write_bytes(path.read_bytes().replace(b"fs-frozen", b"fs-frozed"))
+    entry = read_entry(directory, "shown name")
+    assert isinstance(entry, DamagedEntry)
+    assert (entry.id, entry.vm_name, entry.seq) == (an_id(1), "shown name", 5)
+    assert "digest" in entry.reason
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "link", "fifo", "directory"])
+def test_a_manifest_that_is_no_plain_file_is_damage(
+    repository: Repository, kind: str
+) -> None:
+    directory = store(repository, a_vm(), 1)
+    path = directory / MANIFEST
+    path.rename(directory / "other")
+    match kind:
+        case "empty":
+            path.touch()
+        case "link":
+            path.symlink_to("other")
+        case "fifo":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+    with pytest.raises(DamagedPoint) as failure:
+        read_point(directory)
+    assert failure.value.evidence
+    assert isinstance(read_entry(directory, ""), DamagedEntry)
