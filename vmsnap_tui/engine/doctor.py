@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.backends.qmp.agent import AgentError, AgentLink
@@ -47,11 +47,12 @@ def unfinished_of(header: Header, records: Sequence[Record], alive: bool) -> Unf
 
 
 def _will(header: Header, records: Sequence[Record]) -> str:
-    match next_move(header.plan, records):
-        case Do(_, Direction.FORWARD, step):
-            return f"goes on: {step.describe()}"
-        case Do(_, Direction.BACK, step):
-            return f"is taken back further: {step.describe()}"
+    move = next_move(header.plan, records)
+    match move:
+        case Do(_, direction, step):
+            back = direction is Direction.BACK
+            how = "is taken back further" if back else "goes on"
+            return f"{how}: {step.describe()}"
         case Settle(_, _, step):
             return (
                 f"sees whether this was done: {step.describe()};"
@@ -61,6 +62,8 @@ def _will(header: Header, records: Sequence[Record]) -> str:
             return "tries again to take back what could not be taken back"
         case Finished.COMPLETED | Finished.UNDONE:
             return "is closed: nothing is left to do"
+        case _:
+            assert_never(move)
 
 
 def alarms_of(vm: Vm, unfinished: Sequence[Unfinished]) -> tuple[str, ...]:

@@ -60,11 +60,19 @@ def start_backup(
 def _disk_actions(
     instant: BackupInstant, disk: DiskInstant, root: str, capabilities: Capabilities
 ) -> list[dict[str, Any]]:
-    """NEW stands before the job starts, so that no write falls between the two."""
+    """Both bitmaps record from before the instant, so that no write falls between.
+
+    Where a disk has an iothread, the guest writes on while a transaction is prepared;
+    only the backup action drains the disk, and that is the instant. So NEW stands
+    before it, and the scratch bitmap records by itself until the job takes it over
+    (which splits it inside the drained section): what is written between the merge
+    and the instant is in the data, and must be in the copy as well.
+    """
+    incremental = disk.level is DiskLevel.INCREMENTAL
     new = {"persistent": disk.persistent, "granularity": GRANULARITY_BYTES}
     scratch = {
         "persistent": False,
-        "disabled": True,
+        "disabled": not incremental,
         "granularity": GRANULARITY_BYTES,
     }
     actions = [
@@ -74,7 +82,7 @@ def _disk_actions(
             {"node": root, "name": disk.scratch_bitmap} | scratch,
         ),
     ]
-    if disk.level is DiskLevel.INCREMENTAL:
+    if incremental:
         sources = [{"node": r.node, "name": r.bitmap} for r in disk.merge]
         merge = {"node": root, "target": disk.scratch_bitmap, "bitmaps": sources}
         actions.append(_action("block-dirty-bitmap-merge", merge))
