@@ -17,9 +17,11 @@ else of the app. Workers post messages, handlers touch widgets.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App, SystemCommand
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.tui.screens.confirm import Question
 
+RECORDS_EVERY_S = 1.0
+"""Events come in bursts; the repository is read at most so often for them."""
+
 Severity = Literal["information", "warning", "error"]
 
 
@@ -59,7 +64,7 @@ class VmsnapApp(Routes, App[None]):
     """Listens to the engine, keeps what it told, and tells the screen on top."""
 
     TITLE = "vmsnap-tui"
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("")
     NOTIFICATION_TIMEOUT = 8.0
@@ -83,6 +88,7 @@ class VmsnapApp(Routes, App[None]):
         self.themes = themes or load_themes()
         self._safe = SafeFilter(encoding)
         self._records_wanted = False
+        self._records_reading = False
         super().__init__()
         self.animation_level = "none"
         for each in self.themes.themes:
@@ -158,14 +164,17 @@ class VmsnapApp(Routes, App[None]):
 
     def read_records(self) -> None:
         """Read what is on disk beside the loop; once more if asked meanwhile."""
-        if self._records_wanted:
-            return
         self._records_wanted = True
-        self.run_worker(self._read_records(), group="records")
+        if not self._records_reading:
+            self._records_reading = True
+            self.run_worker(self._read_records(), group="records")
 
     async def _read_records(self) -> None:
-        self._records_wanted = False
-        self.post_message(RecordsRead(await read_records(self.engine)))
+        while self._records_wanted:
+            self._records_wanted = False
+            self.post_message(RecordsRead(await read_records(self.engine)))
+            await asyncio.sleep(RECORDS_EVERY_S)
+        self._records_reading = False
 
     def on_records_read(self, message: RecordsRead) -> None:
         if message.records != self.observed.records:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from vmsnap_tui.engine.doctor import alarms_of
+from vmsnap_tui.engine.journal import Unfinished
 from vmsnap_tui.errors import VmsnapError
 from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 from vmsnap_tui.tui.observed import Interrupted, Records
@@ -31,12 +33,14 @@ def _read(engine: Engine) -> Records:
                 points[entry.point.vm_key].append(entry)
     except (VmsnapError, OSError) as error:
         problem = str(error)
-    alarms = {vm.key: engine.alarms(vm) for view in engine.fleet for vm in view.vms}
+    unfinished = engine.unfinished()
+    machines = [vm for view in engine.fleet for vm in view.vms]
+    alarms = {vm.key: alarms_of(vm, unfinished) for vm in machines}
     return Records(
         points={key: _by_seq(found) for key, found in points.items()},
         damaged=tuple(damaged),
         alarms={key: found for key, found in alarms.items() if found},
-        unfinished=_unfinished(engine),
+        unfinished=tuple(_interrupted(each) for each in unfinished),
         problem=problem,
     )
 
@@ -45,16 +49,13 @@ def _by_seq(points: list[StoredPoint]) -> tuple[StoredPoint, ...]:
     return tuple(sorted(points, key=lambda stored: stored.point.seq))
 
 
-def _unfinished(engine: Engine) -> tuple[Interrupted, ...]:
-    return tuple(
-        Interrupted(
-            operation=each.operation,
-            title=each.title,
-            vm_name=each.vm_name,
-            started_utc=each.started_utc,
-            will=each.will,
-            alive=each.alive,
-            owner=each.owner,
-        )
-        for each in engine.unfinished()
+def _interrupted(each: Unfinished) -> Interrupted:
+    return Interrupted(
+        operation=each.operation,
+        title=each.title,
+        vm_name=each.vm_name,
+        started_utc=each.started_utc,
+        will=each.will,
+        alive=each.alive,
+        owner=each.owner,
     )

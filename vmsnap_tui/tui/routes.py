@@ -12,7 +12,8 @@ from vmsnap_tui.tui.observed import Observed
 from vmsnap_tui.units import format_duration
 
 if TYPE_CHECKING:
-    from vmsnap_tui.engine.engine import Engine, RunHandle
+    from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.engine.runs import RunHandle
     from vmsnap_tui.tui.app import VmsnapApp
     from vmsnap_tui.tui.screens.base import BaseScreen
 
@@ -199,6 +200,9 @@ class Routes(App[None]):
             report = await self.engine.freeze(vm, FREEZE_S)
         except VmsnapError as error:
             self._ours.say_error(error)
+            return
+        if report.window_s is None:
+            self._ours.say(f"{vm.name} was not frozen: {report.reason}", "error")
             return
         self._ours.say(
             f"{vm.name}: {report.filesystems} file systems were frozen"

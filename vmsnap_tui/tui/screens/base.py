@@ -33,7 +33,7 @@ class BaseScreen(Screen[ResultT]):
     """
 
     NAME: ClassVar[str]
-    AUTO_FOCUS = "Table, LinesView, Input"
+    AUTO_FOCUS = "Table, LinesView"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
 
     @property

@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
 from vmsnap_tui.tui.actions import bindings
@@ -16,6 +16,7 @@ from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
 from vmsnap_tui.tui.view.fleet import CONNECTION_KEY, fleet_rows
 from vmsnap_tui.tui.view.spans import Line
+from vmsnap_tui.tui.widgets.filter_box import FilterBox
 from vmsnap_tui.tui.widgets.job_panel import JobPanel
 from vmsnap_tui.tui.widgets.lines import LinesView
 from vmsnap_tui.tui.widgets.table import Column, Row, Table
@@ -33,22 +34,20 @@ class HomeScreen(BaseScreen[None]):
     """The fleet on the left; on wide screens the highlighted machine on the right."""
 
     NAME = "home"
-    CSS_PATH = "home.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(NAME)
 
     def body(self) -> Iterable[Widget]:
         glyphs = self.ours.glyphs
         yield Static(id="banner")
-        with_detail = Horizontal(
+        yield Horizontal(
             Vertical(
-                Input(placeholder="filter", id="filter", select_on_focus=False),
+                FilterBox(),
                 Table(_COLUMNS, glyphs=glyphs, id="fleet"),
                 id="left",
             ),
             LinesView(id="detail"),
             id="panes",
         )
-        yield with_detail
         yield JobPanel(glyphs, rows=6, id="job-panel")
 
     @property
@@ -126,25 +125,19 @@ class HomeScreen(BaseScreen[None]):
         await self.ours.action_do("open")
 
     def do_filter(self) -> None:
-        box = self.query_one("#filter", Input)
-        box.display = True
-        box.focus()
+        self.query_one(FilterBox).open()
 
-    @on(Input.Changed, "#filter")
-    def _filtered(self, event: Input.Changed) -> None:
+    @on(FilterBox.Changed)
+    def _filtered(self, event: FilterBox.Changed) -> None:
         self.table.set_filter(event.value)
 
-    @on(Input.Submitted, "#filter")
-    def _filter_kept(self, event: Input.Submitted) -> None:
-        self.query_one("#filter", Input).display = bool(event.value)
+    @on(FilterBox.Left)
+    def _filter_left(self) -> None:
         self.table.focus()
 
     def key_escape(self) -> None:
         """Show every machine again."""
-        box = self.query_one("#filter", Input)
-        box.value = ""
-        box.display = False
-        self.table.focus()
+        self.query_one(FilterBox).drop()
 
     def do_sort(self) -> None:
         keys = ["", *(column.key for column in _COLUMNS)]

@@ -8,7 +8,7 @@ from vmsnap_tui.tui.screens.confirm import Question
 from vmsnap_tui.tui.view.spans import BLANK, Tone, line, span
 
 if TYPE_CHECKING:
-    from vmsnap_tui.engine.engine import RunHandle
+    from vmsnap_tui.engine.runs import RunHandle
 
 
 def quit_question(runs: tuple[RunHandle, ...]) -> Question:

@@ -1,0 +1,75 @@
+"""One machine: chains with bitmaps and tracking, points, jobs, agent."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
+from vmsnap_tui.tui.actions import bindings
+from vmsnap_tui.tui.screens.base import BaseScreen
+from vmsnap_tui.tui.view.spans import Line, Tone, line, span
+from vmsnap_tui.tui.view.vm import side_lines, top_lines
+from vmsnap_tui.tui.widgets.chain_map import ChainMap
+from vmsnap_tui.tui.widgets.job_panel import JobPanel
+from vmsnap_tui.tui.widgets.lines import LinesView
+
+
+class VmScreen(BaseScreen[None]):
+    """On narrow screens what stands at the side comes below the chains."""
+
+    NAME = "vm"
+    CSS_PATH = "vm.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NAME)
+    AUTO_FOCUS = "#chains"
+
+    def __init__(self, vm_key: str) -> None:
+        super().__init__()
+        self._key = vm_key
+
+    @property
+    def vm_key(self) -> str | None:
+        return self._key
+
+    def body(self) -> Iterable[Widget]:
+        yield Horizontal(ChainMap(id="chains"), LinesView(id="side"), id="panes")
+        yield JobPanel(self.ours.glyphs, rows=6, id="job-panel")
+
+    def heard(self, event: EngineEvent) -> None:
+        match event:
+            case FleetChanged() | JobsMoved():
+                self.reload()
+            case _:
+                pass
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.reload)
+
+    def reload(self) -> None:
+        app, vm, chains = self.ours, self.vm, self.query_one("#chains", ChainMap)
+        jobs = app.observed.jobs.get(self._key, ())
+        self.query_one("#job-panel", JobPanel).set_jobs(jobs)
+        connection = app.observed.connection_of(self._key)
+        if vm is None or connection is None:
+            gone = line(span("This machine is not there any more.", Tone.CAUTION))
+            chains.show(lambda width: (gone,))
+            self.query_one("#side", LinesView).show(lambda width: ())
+            return
+        now, glyphs, width = app.clock(), app.glyphs, self.size.width - 4
+        stored = app.observed.last_point(self._key)
+        after = () if self._is_wide else self._side(width)
+        top = top_lines(vm, connection, app.observed, glyphs, width)
+        chains.show_disks(vm.disks, stored, now, glyphs, top, after)
+        self.query_one("#side", LinesView).show(self._side)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.size.width >= 110
+
+    def _side(self, width: int) -> tuple[Line, ...]:
+        app, vm = self.ours, self.vm
+        if vm is None:
+            return ()
+        return side_lines(vm, app.observed, app.clock(), app.glyphs, width)
