@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from vmsnap_tui.lab.disks import DiskSpec, add_overlay, make_disk, run_tool
+from vmsnap_tui.lab.disks import (
+    DiskSpec,
+    add_overlay,
+    make_disk,
+    make_file_system,
+    run_tool,
+)
 from vmsnap_tui.lab.monitor import LabFailed
 
 
@@ -53,3 +59,16 @@ async def test_a_failing_tool_is_quoted() -> None:
         await run_tool(["qemu-img", "info", "/nowhere"])
     with pytest.raises(LabFailed, match="not installed"):
         await run_tool(["/nowhere/tool"])
+
+
+async def test_a_filled_disk_is_a_sound_file_system(tmp_path: Path) -> None:
+    """Its overlays have a size, and none of it lies in what the files stand on."""
+    spec = DiskSpec("vda", "qcow2", 2 << 30, chain_depth=3, files_mib=4, stale_mib=2)
+    seed = tmp_path / "seed"
+    await make_file_system(seed, spec)
+    disk = await make_disk(spec, tmp_path, seed)
+    assert disk.images[1].stat().st_blocks * 512 > 2 << 20
+    whole = tmp_path / "whole"
+    await run_tool(["qemu-img", "convert", "-O", "raw", disk.active, whole])
+    said = await run_tool(["/sbin/e2fsck", "-f", "-n", whole])
+    assert "15/" in said, "lost+found, ten reserved, and four files"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ class DiskSpec:
     """One disk as the guest sees it; `target` is also its device id in QEMU.
 
     `chain_depth` counts the images, so 3 is a base and two overlays. With `path` an
-    image that exists is used as it is, and nothing is created.
+    image that exists is used as it is, and nothing is created. `files_mib` of random
+    files fill a guest's file system, and `stale_mib` each overlay but the active one.
     """
 
     target: str
@@ -26,6 +28,8 @@ class DiskSpec:
     size_bytes: int = 64 << 20
     chain_depth: int = 1
     path: Path | None = None
+    files_mib: int = 0
+    stale_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ async def make_disk(spec: DiskSpec, directory: Path, seed: Path | None) -> LabDi
         await run_tool([*convert, seed, base])
     disk = LabDisk(spec.target, ((base, spec.format),))
     for number in range(1, spec.chain_depth):
+        if number > 1 and spec.stale_mib:
+            await _fill_free_space(disk.active, spec.stale_mib)
         disk = await add_overlay(disk, directory / f"{spec.target}.s{number}.qcow2")
     return disk
 
@@ -81,15 +87,28 @@ async def add_overlay(disk: LabDisk, overlay: Path) -> LabDisk:
     return disk.grown(overlay, "qcow2")
 
 
-async def make_file_system(seed: Path, size_bytes: int, label: str) -> None:
-    """Create a sparse raw image (0600) with an ext4 file system in all of it."""
+async def make_file_system(seed: Path, spec: DiskSpec) -> None:
+    """Create a sparse raw image (0600) with ext4 in all of it, and files in that."""
     private_file(seed)
-    os.truncate(seed, size_bytes)
+    os.truncate(seed, spec.size_bytes)
     # sbin is not in the PATH of an operator who is not root
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     mkfs = shutil.which("mkfs.ext4", path=path) or "mkfs.ext4"
-    options = ["-q", "-F", "-L", label, "-E", "nodiscard,lazy_itable_init=1"]
-    await run_tool([mkfs, *options, seed])
+    options = ["-q", "-F", "-L", spec.target, "-E", "nodiscard,lazy_itable_init=1"]
+    with tempfile.TemporaryDirectory(dir=seed.parent) as files:
+        for number in range(spec.files_mib):
+            Path(files, f"{number}.data").write_bytes(os.urandom(1 << 20))
+        await run_tool([mkfs, *options, "-d", files, seed])
+
+
+async def _fill_free_space(overlay: Path, mib: int) -> None:
+    """Give an overlay a size, in blocks that its file system has not given out.
+
+    mkfs puts files at the front and copies of the superblock at the start of groups
+    of 128 MiB; 1.25 GiB and 8 MiB is in the middle of the tenth.
+    """
+    write = f"write -q -P 0x55 1288M {mib}M"
+    await run_tool(["qemu-io", "-f", "qcow2", "-c", write, overlay])
 
 
 def private_file(path: Path) -> None:

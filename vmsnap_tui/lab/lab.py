@@ -16,12 +16,20 @@ from vmsnap_tui.lab.machines import Machine
 _SPECS = (
     MachineSpec(
         "web-01",
-        (DiskSpec("vda", size_bytes=2 << 30, chain_depth=3), DiskSpec("vdb")),
+        (
+            DiskSpec(
+                "vda", "qcow2", 2 << 30, chain_depth=3, files_mib=96, stale_mib=24
+            ),
+            DiskSpec("vdb", "qcow2", 512 << 20, files_mib=16),
+        ),
         guest=True,
     ),
     MachineSpec(
         "db-01",
-        (DiskSpec("vda", size_bytes=1 << 30), DiskSpec("vdb", "raw")),
+        (
+            DiskSpec("vda", "qcow2", 1 << 30, files_mib=48),
+            DiskSpec("vdb", "raw", 256 << 20),
+        ),
         guest=True,
         writes_per_s=8,
     ),

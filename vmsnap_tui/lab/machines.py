@@ -123,7 +123,7 @@ class Machine:
         if self._guest is None or disk.path is not None:
             return await make_disk(disk, self.directory, None)
         seed = self.directory / f"{disk.target}.seed"
-        await make_file_system(seed, disk.size_bytes, disk.target)
+        await make_file_system(seed, disk)
         try:
             return await make_disk(disk, self.directory, seed)
         finally:
