@@ -44,9 +44,7 @@ def _open_ui(settings: "Settings", title: str = "") -> int:
     from vmsnap_tui.tui import launch
 
     keep_tracebacks(settings.state_directory)
-    if not settings.theme:
-        return launch.run(settings, title=title)
-    return launch.run(settings, title=title, theme=settings.theme)
+    return launch.run(settings, title=title)
 
 
 def _demo(settings: "Settings", err: "Diagnostics") -> int:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -38,12 +39,12 @@ async def test_the_first_signal_calls_what_is_orderly_now() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def _waiting(**options: object) -> "subprocess.Popen[str]":
+def _waiting(first: Callable[[], object] | None = None) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-c", _WAITING],
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=options.get("first"),  # type: ignore[arg-type]
+        preexec_fn=first,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -77,14 +77,14 @@ class Diagnostics:
         """A question, with the cursor left behind it."""
         self._write(visible(question))
 
-    def event(self, kind: str, text: str, **fields: object) -> None:
-        """Something that happened: a JSON object with `--json`, else its text."""
+    def event(self, kind: str, shown: str, /, **fields: object) -> None:
+        """Something that happened: a JSON object with `--json`, else what is shown."""
         if self.as_json:
             self._json({"type": kind, **fields})
         else:
-            self._line(text)
+            self._line(shown)
 
-    def progress(self, text: str, **fields: object) -> None:
+    def progress(self, shown: str, /, **fields: object) -> None:
         """How far it is: the last one counts, those that come too fast are dropped."""
         plain = not self.as_json and not self.on_terminal
         now = self._clock()
@@ -94,9 +94,9 @@ class Diagnostics:
         if self.as_json:
             self._json({"type": "progress", **fields})
         elif plain:
-            self._line(text)
+            self._line(shown)
         else:
-            self._redraw(text)
+            self._redraw(shown)
 
     def error(self, error: VmsnapError) -> ExitCode:
         """Cause, evidence and remedy in one sentence; with `--json` the same again as

@@ -87,6 +87,8 @@ class Narration:
         self._totals[event.target] = (event.done_bytes, event.total_bytes)
         done = sum(done for done, _ in self._totals.values())
         total = sum(total for _, total in self._totals.values())
+        if total <= 0:
+            return
         elapsed_s = self._clock() - self._began_s
         parts = [
             f"{target} {_ratio(done, total)}"

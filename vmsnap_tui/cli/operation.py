@@ -11,8 +11,9 @@ from vmsnap_tui.errors import ExitCode
 from vmsnap_tui.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from vmsnap_tui.engine.engine import Engine, RunHandle
+    from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.engine.events import RunResult
+    from vmsnap_tui.engine.runs import RunHandle
     from vmsnap_tui.plan.plan import Plan
     from vmsnap_tui.plan.requests import Request
 
@@ -27,7 +28,7 @@ async def carry_out(
     plan = await engine.plan(request)
     if ns.dry_run:
         show_plan(plan, engine.commands(plan), console)
-        return ExitCode.WARNINGS if plan.warnings else ExitCode.DONE
+        return ExitCode.DONE
     for warning in plan.warnings:
         console.err.warn(warning)
     if console.asks and not ns.yes and not console.out.as_json:
@@ -82,9 +83,8 @@ def conclude(result: "RunResult", console: Console) -> ExitCode:
 def result_fields(result: "RunResult") -> dict[str, object]:
     """The contract's `{operation, outcome, point, level, disks, …}`."""
     fields = asdict(result)
-    fields["vm"] = fields.pop("vm_name")
-    fields["outcome"] = result.outcome.value
-    return fields
+    vm = fields.pop("vm_name")
+    return fields | {"outcome": result.outcome.value, "vm": vm}
 
 
 def result_lines(result: "RunResult") -> list[str]:
@@ -130,7 +130,7 @@ def plan_lines(plan: "Plan") -> list[str]:
     lines += ["", *(f"  {line}" for line in plan.lines()), ""]
     if plan.commit_index < len(plan.steps):
         number = plan.commit_index + 1
-        lines.append(f"  from step {number} on it stands: before it is taken back")
+        lines.append(f"  before step {number} a failure is undone; then it stands")
     lines += _consequences(plan)
     return lines
 

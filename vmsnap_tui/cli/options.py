@@ -139,10 +139,10 @@ def settings(namespace: argparse.Namespace) -> "Settings":
     )
 
 
-def _global_options(connections: str) -> argparse.ArgumentParser:
+def _global_options(connections: str) -> Parser:
     """Options for either side of the verb; unsaid ones leave no trace, so that those
     after the verb do not wipe out those before it."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
     )
     group = options.add_argument_group("global options, before or after the verb")

@@ -1,6 +1,6 @@
 """Whether a disk's changes are recorded since its last point, as a plan decides it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_tui.errors import PlanRefused
@@ -24,10 +24,10 @@ class Tracking:
     state: str
     next_level: str | None
     reason: str
-    point: str | None
-    since_utc: str | None
-    bitmap: str | None
-    dirty_bytes: int | None
+    point: str | None = None
+    since_utc: str | None = None
+    bitmap: str | None = None
+    dirty_bytes: int | None = None
 
     @property
     def text(self) -> str:
@@ -39,22 +39,27 @@ class Tracking:
 def tracking(engine: "Engine", vm: "Vm", disk: "Disk") -> Tracking:
     """The same decision that a plan makes, on what was last read."""
     if disk.unfit:
-        return Tracking("unfit", None, disk.unfit, None, None, None, None)
+        return Tracking("unfit", None, disk.unfit)
     point = _newest(engine, vm, disk.target)
-    newest = {} if point is None else {disk.target: point}
-    shelf = Shelf("", "", 0, 0, newest, {}, {})
-    identity = (point.id, point.created_utc) if point else (None, None)
     stored = point.disk(disk.target) if point else None
-    bitmap = stored.bitmap if stored else None
+    newest = {} if point is None else {disk.target: point}
     try:
-        decision = decide(disk, Level.AUTO, shelf)
+        decision = decide(disk, Level.AUTO, Shelf("", "", 0, 0, newest, {}, {}))
     except PlanRefused as error:
-        return Tracking("busy", None, str(error), *identity, bitmap, None)
-    if decision.level is DiskLevel.FULL:
-        level = decision.level.value
-        return Tracking("none", level, decision.reason, *identity, bitmap, None)
-    level, dirty_bytes = decision.level.value, decision.dirty_bytes
-    return Tracking("ok", level, decision.reason, *identity, bitmap, dirty_bytes)
+        found = Tracking("busy", None, str(error))
+    else:
+        whole = decision.level is DiskLevel.INCREMENTAL
+        found = Tracking(
+            "ok" if whole else "none",
+            decision.level.value,
+            decision.reason,
+            dirty_bytes=decision.dirty_bytes if whole else None,
+        )
+    if point is None or stored is None:
+        return found
+    return replace(
+        found, point=point.id, since_utc=point.created_utc, bitmap=stored.bitmap
+    )
 
 
 def _newest(engine: "Engine", vm: "Vm", target: str) -> "Point | None":

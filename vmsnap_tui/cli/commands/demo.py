@@ -7,7 +7,7 @@ where a small kernel is to be had; without one the machines have no guest, and s
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmsnap_tui.lab.lab import Lab
@@ -42,7 +42,8 @@ def lab_running(say: Callable[[str], None], *, guests: bool = True) -> Iterator[
     with ThreadPoolExecutor(1, thread_name_prefix="lab") as thread:
         running = thread.submit(asyncio.run, look_after())
         try:
-            wait((ready, running), return_when=FIRST_COMPLETED)
+            pending: tuple[Future[Any], ...] = (ready, running)
+            wait(pending, return_when=FIRST_COMPLETED)
             if not ready.done():
                 running.result()
             yield ready.result()

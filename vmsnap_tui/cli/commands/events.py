@@ -81,4 +81,4 @@ def _fleet_fields(event: object, only: "Vm | None") -> dict[str, object]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
 
 from vmsnap_tui.cli import options
-from vmsnap_tui.errors import ExitCode
+from vmsnap_tui.errors import ExitCode, StepFailed
 from vmsnap_tui.units import format_duration
 
 if TYPE_CHECKING:
@@ -42,11 +42,19 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
             }
         )
     else:
+        window_s = report.window_s
+        lasted = "unknown" if window_s is None else format_duration(window_s)
         console.out.line(
             f"{report.filesystems} file systems of {vm.name} were frozen for"
-            f" {format_duration(report.window_s)}: {report.reason}"
+            f" {lasted}: {report.reason}"
         )
-    return ExitCode.DONE
+    if not report.may_be_frozen:
+        return ExitCode.DONE
+    raise StepFailed(
+        f"{vm.name} was frozen and did not answer the thaw",
+        evidence=report.reason,
+        remedy=f"run `vmsnap-tui thaw {vm.name}` at once",
+    )
 
 
 def _seconds(text: str) -> float:

@@ -51,7 +51,7 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
 
 
 def point_fields(stored: "StoredPoint") -> dict[str, object]:
-    """A point as the contract gives it."""
+    """A point as the contract gives it; one that was never checked is at level 0."""
     point, check = stored.point, stored.verified
     return {
         "point": point.id,
@@ -61,13 +61,11 @@ def point_fields(stored: "StoredPoint") -> dict[str, object]:
         "created_utc": point.created_utc,
         "consistency": point.consistency.value,
         "freeze_window_s": point.freeze_window_s,
-        "verified": None
-        if check is None
-        else {
-            "level": int(check.level),
-            "at_utc": check.at_utc,
-            "ok": check.ok,
-            "findings": list(check.findings),
+        "verified": {
+            "level": int(check.level) if check else 0,
+            "at_utc": check.at_utc if check else None,
+            "ok": check.ok if check else True,
+            "findings": list(check.findings) if check else [],
         },
         "disks": [_disk_fields(disk) for disk in point.disks],
         "excluded": [

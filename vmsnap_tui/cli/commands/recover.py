@@ -13,7 +13,8 @@ from vmsnap_tui.errors import ExitCode, Locked, NotFound
 
 if TYPE_CHECKING:
     from vmsnap_tui.cli.console import Console
-    from vmsnap_tui.engine.engine import Engine, Unfinished
+    from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.engine.journal import Unfinished
 
 SUMMARY = "finish or undo what an interrupted run left"
 CONNECTS = True

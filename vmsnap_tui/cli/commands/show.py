@@ -88,7 +88,7 @@ def _checkpoints(vm: "Vm") -> list[dict[str, object]]:
 def _headline(vm: "Vm") -> str:
     agent = "no agent"
     if vm.agent is not None:
-        known = {True: "agent ok", False: "agent silent", None: "agent"}
+        known = {True: "agent ok", False: "agent not connected", None: "agent"}
         agent = known[vm.agent.answers]
     return (
         f"{vm.name}  {vm.state.value} ({vm.status})  {agent}"
