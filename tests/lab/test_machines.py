@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartMachine
+from vmsnap_tui.lab import machines
 from vmsnap_tui.lab.command_line import MachineSpec
-from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.lab.disks import DiskSpec, add_overlay
 from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.lab.monitor import CommandRefused, LabFailed, LabMonitor
 
@@ -74,6 +75,49 @@ async def test_a_killed_machine_can_be_started_again(machine: StartMachine) -> N
     assert not Path(f"/proc/{first}").exists()
     await web.start()
     assert web.pid != first
+
+
+async def test_a_machine_that_died_alone_can_be_started_again(
+    machine: StartMachine,
+) -> None:
+    web = await machine()
+    with pytest.raises(LabFailed, match="runs already"):
+        await web.start()
+    os.kill(web.pid, signal.SIGKILL)
+    with pytest.raises(LabFailed, match="went away"):
+        await web.lab.execute("query-status")
+    await web.wait()
+    await web.start()
+    assert web.running
+
+
+async def test_a_hung_machine_is_killed(
+    machine: StartMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "_QUIT_S", 0.1)
+    web = await machine()
+    os.kill(web.pid, signal.SIGSTOP)
+    await web.stop()
+    assert not web.running
+
+
+async def test_the_next_start_opens_the_chain_that_was_left(
+    machine: StartMachine,
+) -> None:
+    web = await machine()
+    overlay = web.directory / "vda.s1.qcow2"
+    await add_overlay(web.disks["vda"], overlay)
+    node = {"driver": "qcow2", "node_name": "s1", "backing": None}
+    file = {"driver": "file", "filename": str(overlay)}
+    await web.lab.execute("blockdev-add", **node, file=file)
+    await web.lab.execute("blockdev-snapshot", node="vda", overlay="s1")
+    await web.qemu_io("vda", "write -P 9 0 64k")
+    await web.stop()
+    base = web.active("vda")
+    web.switched("vda", (base, "qcow2"), (overlay, "qcow2"))
+    await web.start()
+    assert web.active("vda") == overlay
+    assert await web.qemu_io("vda", "read -P 9 0 64k")
 
 
 async def test_a_machine_that_cannot_start_says_why(lab_directory: Path) -> None:

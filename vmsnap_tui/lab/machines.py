@@ -110,8 +110,12 @@ class Machine:
     async def start(self) -> None:
         """Start QEMU and return when its monitors answer; disks are made once.
 
-        Raises LabFailed with the last words of QEMU; nothing runs then.
+        Raises LabFailed when it runs already, and with the last words of QEMU when it
+        does not start; nothing is left running then.
         """
+        if self.running:
+            raise LabFailed(f"{self.name} runs already")
+        await self.wait()
         self.directory.mkdir(mode=0o700, exist_ok=True)
         for disk in self.spec.disks:
             if disk.target not in self.disks:
