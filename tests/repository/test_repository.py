@@ -2,7 +2,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -200,6 +200,20 @@ def test_a_manifest_is_not_written_over_files_that_differ_from_it(
     assert repository.listing() == ()
 
 
+def test_a_vm_whose_points_cannot_be_listed_hides_no_other(
+    repository: Repository,
+) -> None:
+    """A loop of links stands for a directory that the system will not list."""
+    store(repository, a_vm(), 1)
+    points = store(repository, a_vm("db-01", ""), 2).parent
+    points.rename(points.with_name("away"))
+    points.symlink_to("points")
+    entries = repository.listing()
+    assert [type(entry) for entry in entries] == [DamagedEntry, StoredPoint]
+    with pytest.raises(PlanRefused):
+        repository.next_seq(a_vm("db-01", ""))
+
+
 def test_nothing_that_exists_is_ever_written_over(repository: Repository) -> None:
     repository.create_partial(an_id(1))
     with pytest.raises(StepFailed):
@@ -255,6 +269,19 @@ def test_an_unmounted_target_is_never_written_to(
         repository.create_partial(an_id(1))
     with pytest.raises(NotFound):
         repository.lock(shared=True).__enter__()
+    questions: list[Callable[[], object]] = [
+        repository.listing,
+        repository.partials,
+        repository.free_bytes,
+        lambda: repository.is_committed(an_id(1), a_vm()),
+        lambda: repository.has_partial(an_id(1)),
+        lambda: repository.newest(a_vm(), "vda"),
+        lambda: repository.next_seq(a_vm()),
+        lambda: repository.drop_partial(an_id(1)),
+    ]
+    for question in questions:
+        with pytest.raises(NotFound):
+            question()
     other = Repository.open(repository.path, create=True)
     with pytest.raises(PlanRefused, match=other.id):
         repository.create_partial(an_id(1))

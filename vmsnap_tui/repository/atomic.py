@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from vmsnap_tui.errors import StepFailed
+from vmsnap_tui.errors import StepFailed, VmsnapError
 
 TEMPORARY_PREFIX = ".vmsnap-new-"
 """What an interrupted `write_new` leaves; nothing ever reads such a file."""
@@ -32,13 +32,13 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def explained(cause: str) -> Iterator[None]:
-    """Turn an OSError into StepFailed: the cause, the system's words, the remedy."""
+def explained(cause: str, kind: type[VmsnapError] = StepFailed) -> Iterator[None]:
+    """Turn an OSError into `kind`: the cause, the system's words, the remedy."""
     try:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "see the repository's file system")
-        raise StepFailed(cause, evidence=str(error), remedy=remedy) from error
+        raise kind(cause, evidence=str(error), remedy=remedy) from error
 
 
 def fsync_path(path: Path) -> None:

@@ -47,7 +47,7 @@ def walk(stored: StoredPoint, target: str) -> tuple[ChainFile, ...]:
 
 def _parent(child: StoredPoint, file: ChainFile, parent: Parent) -> StoredPoint:
     directory = child.directory.parent / parent.point
-    if not directory.is_dir():
+    if not os.path.lexists(directory):
         raise _damaged(file, f"parent {parent.point} is missing")
     try:
         stored = read_point(directory)

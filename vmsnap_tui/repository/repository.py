@@ -55,7 +55,7 @@ class Repository:
         ours alone, holds something else, or is newer than this program.
         """
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links
-        with explained("the repository cannot be opened"):
+        with explained("the repository cannot be opened", PlanRefused):
             if create:
                 return cls(path, marker.create_marker(path))
             marker.require_private(path)
@@ -92,21 +92,30 @@ class Repository:
 
     def vm_directories(self) -> tuple[Path, ...]:
         """The directories of all VMs that have points; links are not followed."""
-        return tuple(
-            entry
-            for entry in _entries(self.path / layout.VMS)
-            if layout.is_vm_directory(entry.name) and _is_plain_directory(entry)
-        )
+        with self._reading():
+            return tuple(
+                entry
+                for entry in _entries(self.path / layout.VMS)
+                if layout.is_vm_directory(entry.name) and _is_plain_directory(entry)
+            )
 
     def listing(self, vm: str | None = None) -> tuple[StoredPoint | DamagedEntry, ...]:
         """Every committed point, sound or not, by VM and then in order of `seq`.
 
-        `vm` is a name, a UUID, a key or a directory's name.
+        `vm` is a name, a UUID, a key or a directory's name. Raises NotFound or
+        PlanRefused when the repository is away: that is not "no points".
         """
         found: list[tuple[str, int, str, StoredPoint | DamagedEntry]] = []
         for directory in self.vm_directories():
             machine = read_machine(directory)
-            for entry in self._entries_of(directory, machine.name):
+            try:
+                entries = _entries_of(directory, machine.name)
+            except OSError as error:  # one VM's directory hides no other's
+                reason = f"cannot be listed: {error}"
+                entries = [
+                    DamagedEntry(directory.name, machine.name, directory, reason)
+                ]
+            for entry in entries:
                 if vm is None or vm in _names(entry, directory, machine):
                     found.append((directory.name, *_order(entry), entry))
         return tuple(row[-1] for row in sorted(found, key=lambda row: row[:3]))
@@ -116,12 +125,10 @@ class Repository:
 
         Raises NotFound, UsageError for an ambiguous prefix, DamagedPoint.
         """
-        directories = [
-            entry
-            for vm in self.vm_directories()
-            for entry in _entries(vm / layout.POINTS)
-            if layout.is_point_id(entry.name) and entry.name.startswith(point_id)
-        ]
+        vms = self.vm_directories()
+        with self._reading():
+            points = [point for vm in vms for point in _point_directories(vm)]
+        directories = [point for point in points if point.name.startswith(point_id)]
         exact = [entry for entry in directories if entry.name == point_id]
         found = exact or directories
         if not point_id or not found:
@@ -148,8 +155,8 @@ class Repository:
 
         Points whose manifest or chain is damaged are passed over.
         """
-        directory = self.vm_directory(vm)
-        entries = self._entries_of(directory, vm.name)
+        with self._reading():
+            entries = _entries_of(self._vm_directory(vm), vm.name)
         for entry in sorted(entries, key=_order, reverse=True):
             if isinstance(entry, DamagedEntry) or entry.point.disk(target) is None:
                 continue
@@ -162,22 +169,24 @@ class Repository:
 
     def next_seq(self, vm: Vm) -> int:
         """A number above every one given, also to points that are damaged now."""
-        entries = self._entries_of(self.vm_directory(vm), vm.name)
+        with self._reading():
+            entries = _entries_of(self._vm_directory(vm), vm.name)
         return max([len(entries), *(_order(entry)[0] for entry in entries)]) + 1
 
     def vm_directory(self, vm: Vm) -> Path:
         """Where the VM's points are; a renamed VM keeps its directory."""
-        return layout.vm_directory(self.path / layout.VMS, vm)
+        with self._reading():
+            return self._vm_directory(vm)
 
     def free_bytes(self) -> int:
         """What an unprivileged user may still write here."""
-        with explained("the repository's free space cannot be read"):
+        with self._reading():
             found = os.statvfs(self.path)
         return found.f_bavail * found.f_frsize
 
     def device(self) -> int:
         """The file system's number, to tell a target on the source's own device."""
-        with explained("the repository's file system cannot be read"):
+        with self._reading():
             return self.path.stat().st_dev
 
     # Writing a point
@@ -205,11 +214,17 @@ class Repository:
         return path
 
     def has_partial(self, point_id: str) -> bool:
-        return _is_plain_directory(self.partial_path(point_id))
+        """Whether the point was begun and neither committed nor dropped.
+
+        Raises NotFound or PlanRefused when the repository is away.
+        """
+        with self._reading():
+            return _is_plain_directory(self.partial_path(point_id))
 
     def partials(self) -> tuple[str, ...]:
         """Points that were begun and neither committed nor dropped."""
-        entries = _entries(self.path / layout.PARTIALS)
+        with self._reading():
+            entries = _entries(self.path / layout.PARTIALS)
         return tuple(e.name for e in entries if layout.is_point_id(e.name))
 
     def drop_partial(self, point_id: str) -> None:
@@ -219,6 +234,7 @@ class Repository:
         """
         partial = self.partial_path(point_id)
         with explained("the partial point cannot be removed"):
+            self._require_present()
             if partial.is_symlink() or partial.is_file():
                 partial.unlink(missing_ok=True)
             elif partial.exists():
@@ -256,8 +272,8 @@ class Repository:
         in doubt, which doing it again settles.
         """
         partial = self.partial_path(point_id)
-        final = self.vm_directory(vm) / layout.POINTS / point_id
         with self._writing("the point cannot be committed"):
+            final = self._vm_directory(vm) / layout.POINTS / point_id
             if final.is_symlink() or final.exists():
                 self._settle(partial, final)
                 return
@@ -265,8 +281,15 @@ class Repository:
             atomic.rename_durably(partial, final)
 
     def is_committed(self, point_id: str, vm: Vm) -> bool:
-        points = self.vm_directory(vm) / layout.POINTS
-        return _is_plain_directory(points / layout.checked_point_id(point_id))
+        """Whether the point exists.
+
+        Raises NotFound or PlanRefused when the repository is away: an answer of
+        "no" would let recovery drop the tracking of a point that does exist.
+        """
+        layout.checked_point_id(point_id)
+        with self._reading():
+            points = self._vm_directory(vm) / layout.POINTS
+            return _is_plain_directory(points / point_id)
 
     def record_verification(
         self, stored: StoredPoint, verification: Verification
@@ -299,7 +322,7 @@ class Repository:
     @contextmanager
     def _lock(self, name: str, *, shared: bool, operation: str) -> Iterator[None]:
         directory = self.path / layout.LOCKS
-        with explained("the lock cannot be taken"):
+        with explained("the lock cannot be taken", PlanRefused):
             self._require_present()
             atomic.make_private_dir(directory)
             path = directory / f"{name}.lock"
@@ -310,6 +333,13 @@ class Repository:
             os.close(lock)
 
     # Inside
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Answer from this very repository; raises NotFound or PlanRefused."""
+        with explained("the repository cannot be read", PlanRefused):
+            self._require_present()
+            yield
 
     @contextmanager
     def _writing(self, cause: str) -> Iterator[None]:
@@ -324,6 +354,9 @@ class Repository:
                 )
             yield
 
+    def _vm_directory(self, vm: Vm) -> Path:
+        return layout.vm_directory(self.path / layout.VMS, vm)
+
     def _require_present(self) -> marker.Marker:
         """This repository's marker as it is now; raises when its target is away."""
         found = marker.read_marker(self.path)
@@ -335,23 +368,8 @@ class Repository:
             )
         return found
 
-    def _entries_of(
-        self, directory: Path, vm_name: str
-    ) -> list[StoredPoint | DamagedEntry]:
-        """All points of a VM; one that another process removed meanwhile is none."""
-        entries = (
-            read_entry(entry, vm_name)
-            for entry in _entries(directory / layout.POINTS)
-            if layout.is_point_id(entry.name)
-        )
-        return [
-            entry
-            for entry in entries
-            if isinstance(entry, StoredPoint) or os.path.lexists(entry.directory)
-        ]
-
     def _write_machine(self, vm: Vm) -> None:
-        directory = self.vm_directory(vm)
+        directory = self._vm_directory(vm)
         for needed in (directory.parent, directory, directory / layout.POINTS):
             atomic.make_private_dir(needed)
         record = MachineRecord(name=vm.name, uuid=vm.uuid, key=vm.key)
@@ -397,6 +415,24 @@ def _entries(directory: Path) -> list[Path]:
         return sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _point_directories(vm_directory: Path) -> list[Path]:
+    entries = _entries(vm_directory / layout.POINTS)
+    return [entry for entry in entries if layout.is_point_id(entry.name)]
+
+
+def _entries_of(vm_directory: Path, vm_name: str) -> list[StoredPoint | DamagedEntry]:
+    """All points of a VM; one that another process removed meanwhile is none.
+
+    Raises OSError where the directory itself cannot be listed.
+    """
+    found = (read_entry(path, vm_name) for path in _point_directories(vm_directory))
+    return [
+        entry
+        for entry in found
+        if isinstance(entry, StoredPoint) or os.path.lexists(entry.directory)
+    ]
 
 
 def _is_plain_directory(path: Path) -> bool:

@@ -45,9 +45,9 @@ def read_point(directory: Path) -> StoredPoint:
 
 def read_manifest(directory: Path) -> Point:
     """The manifest alone; raises DamagedPoint with the reason."""
-    if directory.is_symlink():
-        raise _damaged(directory, "it is a symbolic link")
     try:
+        if directory.is_symlink():
+            raise _damaged(directory, "it is a symbolic link")
         data = layout.read_limited(directory / layout.MANIFEST, manifest.LIMIT_BYTES)
     except OSError as error:
         raise _damaged(directory, f"its manifest cannot be read: {error}") from error
