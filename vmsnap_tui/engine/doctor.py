@@ -47,7 +47,7 @@ def unfinished_of(header: Header, records: Sequence[Record], alive: bool) -> Unf
 
 
 def _will(header: Header, records: Sequence[Record]) -> str:
-    move = next_move(header.plan, records)
+    move = next_move(header.plan, records, resumed=True)
     match move:
         case Do(_, direction, step):
             back = direction is Direction.BACK

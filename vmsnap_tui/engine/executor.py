@@ -49,12 +49,15 @@ class Executor:
         arms: Arms,
         emit: Callable[[RunEvent], None],
         cancel: asyncio.Event,
+        *,
+        resumed: bool = False,
     ) -> None:
         self.journal = journal
         self.plan = journal.plan
         self.backend: Backend | None = arms.backend
         self.emit = emit
         self.cancel = cancel
+        self.resumed = resumed
         self._running = 0
         self._lost_attempts = 0
         self._undo_attempts = 0
@@ -64,7 +67,7 @@ class Executor:
         """Go on from where the journal is. Raises ConnectionLost when what a step
         did cannot be found out now, OSError when the journal cannot be written."""
         while True:
-            move = next_move(self.plan, self.journal.records())
+            move = next_move(self.plan, self.journal.records(), resumed=self.resumed)
             match move:
                 case Finished():
                     return move

@@ -133,11 +133,16 @@ class Journals:
         self._make_directory()
         path = self.directory / (plan.operation + SUFFIX)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        header = Header(plan, utc_now(), _user(), socket.gethostname(), os.getpid())
-        journal = Journal(path, fd, header, [])
-        journal._write(header)
-        _fsync_directory(self.directory)
+        try:
+            os.fchmod(fd, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            header = Header(plan, utc_now(), _user(), socket.gethostname(), os.getpid())
+            journal = Journal(path, fd, header, [])
+            journal._write(header)
+            _fsync_directory(self.directory)
+        except BaseException:
+            os.close(fd)
+            raise
         return journal
 
     def open(self, operation: str) -> Journal:
@@ -178,8 +183,12 @@ class Journals:
                 yield header, records, _is_locked(path)
 
     def damaged(self) -> tuple[tuple[Path, str], ...]:
+        """Journals that cannot be read, with the reason. One without a single line
+        is no journal yet: its process was killed before it began anything."""
         found = []
         for path in self._paths():
+            if path.stat().st_size == 0:
+                continue
             try:
                 _read(path)
             except VmsnapError as error:

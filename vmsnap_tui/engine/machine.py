@@ -66,12 +66,24 @@ class Finished(StrEnum):
 Move: TypeAlias = Do | Settle | Finished
 
 
-def next_move(plan: Plan, records: Sequence[Record]) -> Move:
+def next_move(plan: Plan, records: Sequence[Record], *, resumed: bool = False) -> Move:
     """The next thing to do; the last record alone decides.
+
+    `resumed` is whether another process than the one that planned goes on: it does so
+    only from `plan.resume_index` on, and takes back what was interrupted before.
 
     A failed or absent step is taken back itself before those that precede it: it may
     have half happened, and every undo is safe where nothing was done.
     """
+    last_begun = records[-1].index if records else -1
+    first = plan.resume_index if resumed else 0
+    move = _move(plan, records)
+    if isinstance(move, Do) and move.direction is Direction.FORWARD:
+        return move if move.index >= first else _back(plan, last_begun)
+    return move
+
+
+def _move(plan: Plan, records: Sequence[Record]) -> Move:
     if not records:
         return _forward(plan, 0)
     last = records[-1]

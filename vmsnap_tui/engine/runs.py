@@ -196,7 +196,9 @@ class Runner:
 
         emit(RunStarted(plan.operation, plan, handle.resumed))
         arms = Arms(repository, await self._backend(plan), report_path)
-        executor = Executor(journal, arms, emit, handle.cancelled)
+        executor = Executor(
+            journal, arms, emit, handle.cancelled, resumed=handle.resumed
+        )
         outcome, error = Outcome.UNKNOWN, ""
         try:
             outcome = OUTCOMES[await executor.run()]

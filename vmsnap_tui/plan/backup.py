@@ -83,7 +83,8 @@ def plan_backup(
         point=identity.point,
         request=request,
         steps=steps,
-        commit_index=commit_index,
+        commit_index=_index_of(CommitPoint, steps),
+        resume_index=_index_of(StartBackup, steps) + 1,
         disks=tuple(_disk_plan(c) for c in chosen),
         warnings=_warnings(vm, request, chosen, shelf),
         estimates=Estimates(
@@ -239,7 +240,7 @@ def _steps(
     chosen: tuple[_Chosen, ...],
     excluded: tuple[ExcludedDisk, ...],
     instant: BackupInstant,
-) -> tuple[tuple[Step, ...], int]:
+) -> tuple[Step, ...]:
     agent = vm.agent.socket if vm.agent else ""
     point = identity.point
     steps: list[Step] = [PreparePoint(point)]
@@ -260,10 +261,13 @@ def _steps(
         SealTarget(point, c.disk.target, c.file, c.disk.virtual_bytes) for c in chosen
     ]
     steps.append(_manifest(vm, shelf, identity, chosen, excluded))
-    commit_index = len(steps)
     steps.append(CommitPoint(point))
     steps.append(DropBitmaps(vm.key, _needless(chosen, shelf)))
-    return tuple(steps), commit_index
+    return tuple(steps)
+
+
+def _index_of(kind: type[Step], steps: tuple[Step, ...]) -> int:
+    return next(i for i, step in enumerate(steps) if isinstance(step, kind))
 
 
 def _needless(chosen: tuple[_Chosen, ...], shelf: Shelf) -> tuple[tuple[str, str], ...]:

@@ -35,6 +35,11 @@ class Estimates(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """One operation as a value; `commit_index` is the step from which there is no
     going back: a run broken before it is undone, one broken after it is finished.
+
+    `resume_index` is the step from which another process may go on with the run. A
+    run interrupted before it is taken back instead, as the machine may not be any more
+    what the plan was made for: an overlay put on top meanwhile would make an increment
+    that is planned on the old chain lose what is written there.
     """
 
     operation: str
@@ -48,6 +53,7 @@ class Plan(Struct, frozen=True):
     request: Request
     steps: tuple[Step, ...]
     commit_index: int
+    resume_index: int = 0
     disks: tuple[DiskPlan, ...] = ()
     warnings: tuple[str, ...] = ()
     estimates: Estimates = Estimates()

@@ -28,6 +28,9 @@ POLL_S = 0.5
 END_LIMIT_S = 30.0
 """How long a job may take to conclude once it was told to."""
 
+SETTLE_S = 0.2
+"""A guest that was set going sends its failed write again at once."""
+
 _log = logging.getLogger(__name__)
 
 _OVER = frozenset({JobStatus.CONCLUDED, JobStatus.NULL})
@@ -191,7 +194,9 @@ class Effects:
     async def _resume_after_io_error(self) -> None:
         if await self._machine.status() != VmState.IO_ERROR:
             return
+        self._stirred.clear()
         await self._machine.session.execute(commands.resume_vm())
+        await self._stirred_or(SETTLE_S)
         status = await self._machine.status()
         if status != VmState.RUNNING:
             raise StepFailed(
@@ -254,7 +259,14 @@ def _roots(instant: BackupInstant, disks: dict[str, Disk]) -> dict[str, str]:
                 evidence=disk.unfit if disk else "the machine has no such disk",
                 remedy="plan the backup again",
             )
-        roots[part.target] = disk.active.node
+        root = disk.active.node
+        if part.merge and part.merge[0].node != root:
+            raise StepFailed(
+                f"the chain of {part.target} has changed since the plan was made",
+                evidence=f"{root} takes the writes now, not {part.merge[0].node}",
+                remedy="plan the backup again",
+            )
+        roots[part.target] = root
     return roots
 
 
