@@ -180,6 +180,7 @@ class VmsnapApp(Routes, App[None]):
         if message.records != self.observed.records:
             self.observed.records = message.records
             self._show_all()
+        self.observed.records_read = self.observed.opened
 
     def _show_all(self) -> None:
         if isinstance(self.screen, BaseScreen):

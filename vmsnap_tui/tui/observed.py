@@ -41,7 +41,8 @@ class Records:
 
 @dataclass(slots=True)
 class Observed:
-    """`opened` is set when every connection has been tried once."""
+    """`opened` is set when every connection has been tried once, `records_read` when
+    the records have been read after that."""
 
     fleet: tuple[ConnectionView, ...] = ()
     jobs: dict[str, tuple[JobView, ...]] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Observed:
     heard_count: int = 0
     records: Records = Records()
     opened: bool = False
+    records_read: bool = False
 
     def vm(self, key: str | None) -> Vm | None:
         return next((vm for c in self.fleet for vm in c.vms if vm.key == key), None)

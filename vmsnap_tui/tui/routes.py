@@ -114,7 +114,8 @@ class Routes(App[None]):
     def do_events(self) -> None:
         from vmsnap_tui.tui.screens.events import EventsScreen
 
-        self.push_screen(EventsScreen(self._on_top.vm_key))
+        about = self._on_top.vm_key if self._on_top.NAME == "vm" else None
+        self.push_screen(EventsScreen(about))
 
     def do_help(self) -> None:
         from vmsnap_tui.tui.screens.help import HelpScreen

@@ -28,7 +28,8 @@ def _always() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`title` names the object; `verb` is what the button does, never "OK".
+    """`title` names the object; `verb` is what the button does, never
+    "OK"; `refuse` leaves everything as it is and has the focus.
 
     `void` gives the reason when the question no longer stands, else nothing.
     """
@@ -38,6 +39,7 @@ class Question:
     lines: tuple[Line, ...] = ()
     void: Callable[[], str] = _always
     dangerous: bool = True
+    refuse: str = "Cancel"
 
 
 class ConfirmDialog(BaseDialog[bool]):
@@ -60,7 +62,7 @@ class ConfirmDialog(BaseDialog[bool]):
             if asked.lines:
                 yield Static(content_of(*asked.lines), id="consequences")
             with Horizontal(id="answers"):
-                yield Button(Content("Cancel"), id="no", compact=True)
+                yield Button(Content(visible(asked.refuse)), id="no", compact=True)
                 yield Button(Content(visible(asked.verb)), id="yes", compact=True)
 
     def on_mount(self) -> None:

@@ -162,6 +162,7 @@ class JobsScreen(BaseScreen[None]):
                 else line("It was not started by vmsnap-tui."),
             ),
             lambda: self._gone(view),
+            refuse="Let it run",
         )
         self.ours.ask(question, lambda: self._cancel(view))
 

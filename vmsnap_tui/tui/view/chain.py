@@ -24,7 +24,7 @@ def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> lis
     for depth, image in enumerate(disk.chain):
         lines.append(_image_line(disk, depth, image, glyphs, width))
         if bitmaps:
-            lines.extend(_bitmap_lines(image, width))
+            lines.extend(_bitmap_lines(image, glyphs, width))
     return lines
 
 
@@ -37,7 +37,7 @@ def _image_line(
     role = "only image" if last and depth == 0 else ""
     role = role or ("active" if depth == 0 else "base" if last else "")
     size = format_bytes(image.allocated_bytes).rjust(_SIZE_CELLS)
-    tail = f" {size}  {image.format:<5} {role}"
+    tail = f" {size}  {image.format:<5} {role:<10}"
     name_cells = max(width - len(tail) - 4, 8)
     name = _clipped(image_name(image.path), name_cells, glyphs)
     return line(
@@ -47,22 +47,26 @@ def _image_line(
     )
 
 
-def _bitmap_lines(image: Image, width: int) -> list[Line]:
+def _bitmap_lines(image: Image, glyphs: Glyphs, width: int) -> list[Line]:
     if not image.bitmaps_known:
         return [line(span("      bitmaps are not read while a job runs", Tone.MUTED))]
-    return [_bitmap_line(bitmap) for bitmap in image.bitmaps]
+    return [_bitmap_line(bitmap, glyphs, width) for bitmap in image.bitmaps]
 
 
-def _bitmap_line(bitmap: Bitmap) -> Line:
-    kind = "persistent" if bitmap.persistent else "in memory only"
+def _bitmap_line(bitmap: Bitmap, glyphs: Glyphs, width: int) -> Line:
+    """Name, state, dirty bytes, granularity, and whether it outlives QEMU."""
+    kind = "persistent" if bitmap.persistent else "in memory"
+    dirty = format_bytes(bitmap.dirty_bytes).rjust(_SIZE_CELLS)
     grain = format_bytes(bitmap.granularity_bytes)
-    dirty = format_bytes(bitmap.dirty_bytes)
+    state = bitmap_state(bitmap)
+    tail = f" {dirty}  {grain}, {kind}"
+    name_cells = max(width - len(tail) - len(state.text) - 8, 12)
+    name = _clipped(bitmap.name, name_cells, glyphs)
     return line(
         "      ",
-        span(bitmap.name, Tone.PLAIN),
-        "  ",
-        bitmap_state(bitmap),
-        span(f"  {dirty} dirty, {grain}, {kind}", Tone.MUTED),
+        span(name.ljust(name_cells + 2), Tone.MUTED),
+        state,
+        span(tail, Tone.MUTED),
     )
 
 

@@ -115,7 +115,7 @@ def _last_point_line(stored: StoredPoint, now: datetime) -> Line:
     return line(
         span(f"last {ago} ago" if ago != "now" else "last just now"),
         span(f", {size}, {stored.point.consistency.value}   ", Tone.MUTED),
-        verified_span(stored),
+        verified_span(stored, now),
     )
 
 

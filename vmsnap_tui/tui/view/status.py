@@ -40,7 +40,7 @@ def _links(observed: Observed, glyphs: Glyphs) -> Line:
     waiting = sum(connection.link is Link.CONNECTING for connection in fleet)
     parts = [span("  " + _counted(len(fleet), "connection"), Tone.MUTED)]
     if waiting:
-        parts.append(span(f", {waiting} connecting", Tone.CAUTION))
+        parts.append(span(f"   {waiting} connecting", Tone.CAUTION))
     if down:
-        parts.append(span(f", {glyphs.stale} {down} down", Tone.ALARM))
+        parts.append(span(f"   {glyphs.stale} {down} down", Tone.ALARM))
     return tuple(parts)

@@ -1,9 +1,11 @@
 """The points of a machine on one line, oldest to newest."""
 
+from datetime import datetime
+
 from vmsnap_tui.model.point import DiskLevel, VerifyLevel
 from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.glyphs import Glyphs
-from vmsnap_tui.tui.view.age import clock_text
+from vmsnap_tui.tui.view.age import age
 from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
 
 
@@ -32,7 +34,7 @@ def _sign(stored: StoredPoint, glyphs: Glyphs) -> Span:
     return span(sign, Tone.ACCENT)
 
 
-def verified_span(stored: StoredPoint | None) -> Span:
+def verified_span(stored: StoredPoint | None, now: datetime) -> Span:
     """When the point was last checked and how far."""
     if stored is None:
         return span("")
@@ -45,5 +47,6 @@ def verified_span(stored: StoredPoint | None) -> Span:
         VerifyLevel.STRUCTURE: "structure",
         VerifyLevel.CHECKSUMS: "checksums",
     }[stored.verified.level]
-    when = clock_text(stored.verified.at_utc)
-    return span(f"verified {when} ({word})", Tone.GOOD)
+    when = age(stored.verified.at_utc, now)
+    ago = "just now" if when == "now" else f"{when} ago"
+    return span(f"{word} verified {ago}", Tone.GOOD)

@@ -62,7 +62,7 @@ def _point_lines(
     for stored in reversed(points[-_NEWEST_POINTS:]):
         lines.append(_point_line(stored, now, glyphs))
     if points:
-        lines.append(line(verified_span(points[-1])))
+        lines.append(line(verified_span(points[-1], now)))
     return tuple(lines)
 
 
@@ -75,7 +75,7 @@ def _point_line(stored: StoredPoint, now: datetime, glyphs: Glyphs) -> Line:
         span(f"{age(point.created_utc, now):>6}  "),
         span(f"{'full' if full else 'incremental':<12}", Tone.MUTED),
         span(f"{format_bytes(point.stored_bytes):>9}"),
-        span("  frozen " + format_duration(point.freeze_window_s), Tone.FROZEN)
+        span(f"  {glyphs.frozen} {format_duration(point.freeze_window_s)}", Tone.FROZEN)
         if point.freeze_window_s is not None
         else span(""),
     )

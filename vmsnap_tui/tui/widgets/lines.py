@@ -85,7 +85,7 @@ class LinesView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         number = y + self.scroll_offset.y
-        width = self.size.width
+        width = self._width
         if number >= len(self._lines):
             return Strip.blank(width, self.rich_style)
         return strip_of(self, self._lines[number], width, self.rich_style)
