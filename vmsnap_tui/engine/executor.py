@@ -6,6 +6,7 @@ the operator cancels is taken back in order.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, assert_never
@@ -36,6 +37,9 @@ RECONNECT_S = 15.0
 RECONNECT_POLL_S = 0.2
 LOST_ATTEMPTS = 5
 UNDO_ATTEMPTS = 3
+SETTLE_ATTEMPTS = 3
+
+_log = logging.getLogger(__name__)
 
 GONE = "the machine's process has ended, and this with it"
 
@@ -169,18 +173,24 @@ class Executor:
 
     async def _settle(self, move: Settle) -> None:
         """Ask the world what a step did of which no outcome is known."""
-        if _asks_machine(move.step) and not await self._reconnected():
-            if not await self._gone():
-                raise ConnectionLost(
-                    f"it is not known whether this was done: {move.step.describe()}",
-                    evidence="the machine cannot be reached",
-                    remedy="run `vmsnap-tui recover` when it can",
-                )
-            self._record(move.index, move.direction, Mark.FAILED, GONE)
+        for _ in range(SETTLE_ATTEMPTS):
+            if _asks_machine(move.step) and not await self._reconnected():
+                break
+            try:
+                world = await self.effects.world(move.step)
+            except (ConnectionLost, NoConnection) as lost:
+                _log.info("not settled yet: %s", lost)
+                continue
+            mark = Mark.DONE if move.step.took_effect(world) else Mark.ABSENT
+            self._record(move.index, move.direction, mark)
             return
-        world = await self.effects.world(move.step)
-        mark = Mark.DONE if move.step.took_effect(world) else Mark.ABSENT
-        self._record(move.index, move.direction, mark)
+        if not await self._gone():
+            raise ConnectionLost(
+                f"it is not known whether this was done: {move.step.describe()}",
+                evidence="the machine cannot be reached",
+                remedy="run `vmsnap-tui recover` when it can",
+            )
+        self._record(move.index, move.direction, Mark.FAILED, GONE)
 
     async def _reconnected(self) -> bool:
         """Whether the machine can be asked, now or within RECONNECT_S; its process

@@ -20,7 +20,7 @@ from vmsnap_tui.engine.freezing import read_report
 from vmsnap_tui.engine.journal import Journal, Journals
 from vmsnap_tui.engine.machine import Direction, Mark, Record
 from vmsnap_tui.engine.results import OUTCOMES, result_of
-from vmsnap_tui.errors import ConnectionLost, PlanRefused, VmsnapError
+from vmsnap_tui.errors import PlanRefused, VmsnapError
 from vmsnap_tui.model.point import Consistency
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import DiskPlan, Plan
@@ -202,7 +202,7 @@ class Runner:
         outcome, error = Outcome.UNKNOWN, ""
         try:
             outcome = OUTCOMES[await executor.run()]
-        except (ConnectionLost, OSError) as lost:
+        except (VmsnapError, OSError) as lost:
             error = str(lost)
         if outcome in (Outcome.DONE, Outcome.UNDONE):
             journal.end(outcome.value)

@@ -70,9 +70,7 @@ def plan_backup(
         request.speed_bytes_per_s,
         request.compress,
     )
-    steps, commit_index = _steps(
-        vm, request, shelf, identity, chosen, excluded, instant
-    )
+    steps = _steps(vm, request, shelf, identity, chosen, excluded, instant)
     return Plan(
         operation=identity.operation,
         title=f"backup {vm.name}",
@@ -115,7 +113,11 @@ def _choose(
     for name in (*request.disks, *request.exclude):
         if vm.disk(name) is None:
             have = ", ".join(d.target for d in vm.disks) or "none"
-            raise NotFound(f"{vm.name} has no disk {name}", evidence=f"it has {have}")
+            raise NotFound(
+                f"{vm.name} has no disk {name}",
+                evidence=f"it has {have}",
+                remedy="name one of these, see `vmsnap-tui show`",
+            )
     disks: list[Disk] = []
     excluded: list[ExcludedDisk] = []
     for disk in vm.disks:
@@ -136,7 +138,9 @@ def _choose(
     if not disks:
         raise PlanRefused(
             f"{vm.name} has no disk to back up",
-            evidence="; ".join(f"{e.target}: {e.reason}" for e in excluded),
+            evidence="; ".join(f"{e.target}: {e.reason}" for e in excluded)
+            or "it has no disk at all",
+            remedy="choose another disk (--disk) or leave fewer out (--exclude)",
         )
     return tuple(disks), tuple(excluded)
 
@@ -165,6 +169,7 @@ def _check_agent(vm: Vm) -> None:
     if vm.state is not VmState.RUNNING:
         raise PlanRefused(
             f"{vm.name} is {vm.state.value}, so that its agent cannot freeze anything",
+            evidence=f"its state is {vm.status}",
             remedy=remedy,
         )
     if vm.agent is None:
