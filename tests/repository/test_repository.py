@@ -63,6 +63,71 @@ def test_a_point_is_listed_only_after_its_commit(repository: Repository) -> None
     assert repository.find(an_id(1)).point == a_point(1, vm, (disk,))
 
 
+def test_a_yes_about_a_commit_is_on_disk_before_it_is_given(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between rename and fsync is settled by this answer."""
+    points = store(repository, a_vm(), 1).parent
+    pushed: list[Path] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        fsync(descriptor)
+        pushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    assert not repository.is_committed(an_id(2), a_vm())
+    assert pushed == []
+    assert repository.is_committed(an_id(1), a_vm())
+    assert pushed == [points]
+
+
+_FILL = """
+import subprocess, sys
+from pathlib import Path
+from tests.repository.material import *
+from vmsnap_tui.errors import StepFailed
+from vmsnap_tui.units import MiB
+if sys.argv[2] == "tmpfs":
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "x", sys.argv[1]])
+    Path(sys.argv[1]).chmod(0o700)
+else:
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MiB, MiB))
+repository = Repository.open(Path(sys.argv[1]), create=True)
+store(repository, a_vm(), 1)
+disk = a_disk(b"abc")
+for filler in repository.path, repository.create_partial(an_id(2)):
+    try:
+        (filler / "filler").write_bytes(b"x" * 2 * MiB)
+    except OSError as error:
+        print(error.strerror)
+try:
+    repository.create_disk_file(an_id(2), disk.file).write_bytes(b"abc" * MiB)
+except (OSError, StepFailed) as error:
+    print("refused")
+repository.drop_partial(an_id(2))
+(repository.path / "filler").unlink()
+store(repository, a_vm(), 2, parent=1)
+print(len(repository.chain(repository.find(an_id(2)), "vda")), repository.partials())
+"""
+
+
+def test_a_full_file_system_keeps_the_points_and_takes_the_next_when_freed(
+    tmp_path: Path,
+) -> None:
+    """A real tmpfs in a mount namespace; where there is none, a limit on files."""
+    tmp_path.chmod(0o700)
+    namespace = ["unshare", "--mount", "--map-root-user"]
+    able = subprocess.run([*namespace, "true"], capture_output=True, check=False)
+    prefix, kind = (namespace, "tmpfs") if able.returncode == 0 else ([], "limit")
+    command = [*prefix, sys.executable, "-c", _FILL, str(tmp_path), kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    full = "No space left on device" if kind == "tmpfs" else "File too large"
+    assert lines == [full, full, "refused", "2 ()"], done.stderr
+
+
 def test_every_file_is_private_whatever_the_umask(
     tmp_path: Path, no_umask: None
 ) -> None:

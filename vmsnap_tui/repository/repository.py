@@ -281,15 +281,20 @@ class Repository:
             atomic.rename_durably(partial, final)
 
     def is_committed(self, point_id: str, vm: Vm) -> bool:
-        """Whether the point exists.
+        """Whether the point exists, now and after a power cut.
 
-        Raises NotFound or PlanRefused when the repository is away: an answer of
-        "no" would let recovery drop the tracking of a point that does exist.
+        A run that was killed between the commit's rename and its fsync is settled
+        by this answer, so "yes" is pushed to the disk before it is given. Raises
+        NotFound or PlanRefused when the repository is away: an answer of "no"
+        would let recovery drop the tracking of a point that does exist.
         """
         layout.checked_point_id(point_id)
         with self._reading():
             points = self._vm_directory(vm) / layout.POINTS
-            return _is_plain_directory(points / point_id)
+            if not _is_plain_directory(points / point_id):
+                return False
+            atomic.fsync_path(points)
+            return True
 
     def record_verification(
         self, stored: StoredPoint, verification: Verification
@@ -372,6 +377,7 @@ class Repository:
         directory = self._vm_directory(vm)
         for needed in (directory.parent, directory, directory / layout.POINTS):
             atomic.make_private_dir(needed)
+            atomic.fsync_path(needed.parent)  # an earlier run may have died between
         record = MachineRecord(name=vm.name, uuid=vm.uuid, key=vm.key)
         if read_machine(directory) != record:
             atomic.write_new(directory / layout.VM_FILE, manifest.canonical(record))
