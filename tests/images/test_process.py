@@ -77,6 +77,14 @@ async def test_cancelling_kills_the_program_and_waits_for_it(tmp_path: Path) -> 
     assert not Path(f"/proc/{pid}").exists()
 
 
+async def test_a_program_that_cannot_be_started_is_an_error_with_a_remedy() -> None:
+    """One argument above the system's own limit."""
+    with pytest.raises(VmsnapError) as failure:
+        await _python("#" * 1024 * 1024)
+    assert "too long" in failure.value.evidence
+    assert failure.value.remedy
+
+
 async def test_a_missing_program_names_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,20 @@ async def test_a_long_chain_is_converted(tmp_path: Path) -> None:
     assert [content[n * 65536] for n in range(40)] == list(range(1, 41))
 
 
+async def test_the_deepest_chain_of_a_huge_disk_fits_the_memory_limit(
+    tmp_path: Path,
+) -> None:
+    """QEMU reserves its table caches for each image, whatever is stored in it."""
+    files = []
+    for number in range(128):
+        path = an_empty_file(tmp_path / f"{number}.qcow2")
+        await create_overlayless(path, 512 * 1024**3, "below")
+        files.append(path)
+    out = an_empty_file(tmp_path / "out")
+    await convert(tuple(files), out, "qcow2", _nothing)
+    assert read_header(out).virtual_bytes == 512 * 1024**3
+
+
 async def test_check_finds_a_truncated_image_that_convert_would_read_as_zeros(
     tmp_path: Path,
 ) -> None:

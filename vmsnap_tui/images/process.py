@@ -58,17 +58,11 @@ async def run(
     """Run to the end, or kill it when cancelled; `output` is fed stdout as it comes.
 
     Limits are set by prlimit(1) before the program starts, because setting them
-    from here would race with it. Raises VmsnapError when either is not installed.
+    from here would race with it. Raises VmsnapError when either is not
+    installed or cannot be started.
     """
     command = [_found("prlimit"), *limits.arguments, "--", _found(program), *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        env=os.environ | {"LC_ALL": "C"},
-        start_new_session=True,  # Ctrl-C is for us to turn into a cancel
-    )
+    process = await _started(program, command)
     try:
         stderr, _ = await asyncio.gather(_stderr(process), _stdout(process, output))
         returncode = await process.wait()
@@ -78,6 +72,24 @@ async def run(
         await process.wait()
         raise
     return Outcome(returncode, stderr.decode("utf-8", "surrogateescape").strip())
+
+
+async def _started(program: str, command: list[str]) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | {"LC_ALL": "C"},
+            start_new_session=True,  # Ctrl-C is for us to turn into a cancel
+        )
+    except OSError as error:
+        raise VmsnapError(
+            f"{program} cannot be started",
+            evidence=str(error),
+            remedy="see the limits on processes, open files and arguments",
+        ) from error
 
 
 async def _stdout(process: Process, output: Callable[[bytes], None]) -> None:

@@ -16,12 +16,12 @@ from vmsnap_tui.errors import PlanRefused, StepFailed
 from vmsnap_tui.images.digest import fsync_file
 from vmsnap_tui.images.graph import stored_graph
 from vmsnap_tui.images.process import Limits, Outcome, run
+from vmsnap_tui.units import GiB, MiB
 
 _PERCENT = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 _JSON_LIMIT_BYTES = 1024 * 1024
 _CREATE = Limits(cpu_s=60)
-_CHECK = Limits(cpu_s=3600, file_bytes=0)
-_CONVERT = Limits()
+_CHECK_CPU_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,11 @@ async def check(path: Path) -> CheckResult:
     Raises DamagedPoint for a header that may not even be opened.
     """
     output = bytearray()
+    graph = stored_graph((path,))
     outcome = await run(
         "qemu-img",
-        ["check", "--output=json", "--", stored_graph((path,))],
-        _CHECK,
+        ["check", "--output=json", "--", graph],
+        _check_limits(path.stat().st_size),
         lambda data: output.extend(data[: _JSON_LIMIT_BYTES - len(output)]),
     )
     found = _check_counts(bytes(output))
@@ -93,7 +94,7 @@ async def convert(
     outcome = await run(
         "qemu-img",
         [*arguments, "--", stored_graph(graph_files), str(out)],
-        _CONVERT,
+        _convert_limits(len(graph_files)),
         _percent_reader(progress),
     )
     _require_success(outcome, f"{out.name} cannot be written")
@@ -108,6 +109,16 @@ async def convert(
 
 
 _REMEDY = "see the free space and the state of the target's file system"
+
+
+def _check_limits(file_bytes: int) -> Limits:
+    """Counting references takes two bytes a cluster, doubled while it grows."""
+    return Limits(4 * GiB + file_bytes // 8192, cpu_s=_CHECK_CPU_S, file_bytes=0)
+
+
+def _convert_limits(depth: int) -> Limits:
+    """Each image of a chain may reserve 32 MiB of tables, used or not."""
+    return Limits(4 * GiB + depth * 128 * MiB)
 
 
 def _percent_reader(progress: Callable[[float], None]) -> Callable[[bytes], None]:
