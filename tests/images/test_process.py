@@ -28,7 +28,7 @@ async def test_hostile_words_are_bounded_and_keep_their_bytes() -> None:
         "import sys; sys.stderr.buffer.write(b'\\xff\\x1b[2J' + b'x' * 9_000_000)"
     )
     assert outcome.stderr.startswith("\udcff\x1b[2J")
-    assert len(outcome.stderr) <= 16 * 1024
+    assert len(outcome.stderr) <= 256 * 1024
 
 
 async def test_limits_hold_from_the_first_instruction() -> None:

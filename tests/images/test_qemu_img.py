@@ -236,6 +236,22 @@ def _target(link: Path) -> str:
         return ""  # the process ended while we looked
 
 
+async def test_a_failure_names_the_file_and_not_the_whole_graph(
+    tmp_path: Path,
+) -> None:
+    """The L1 table is smaller than the disk needs: QEMU will not open it."""
+    top, middle, full = a_chain(tmp_path)
+    data = bytearray(full.read_bytes())
+    data[36:40] = bytes(4)
+    full.write_bytes(data)
+    out = an_empty_file(tmp_path / "out")
+    with pytest.raises(StepFailed) as failure:
+        await convert((top, middle, full), out, "raw", _nothing)
+    assert str(top) in failure.value.evidence
+    assert "json:" not in failure.value.evidence
+    assert "L1" in failure.value.evidence
+
+
 async def test_two_restores_read_one_chain_at_once(tmp_path: Path) -> None:
     chain = a_chain(tmp_path)
     outs = [an_empty_file(tmp_path / f"out{n}") for n in range(2)]

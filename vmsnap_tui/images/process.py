@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vmsnap_tui.errors import VmsnapError
 from vmsnap_tui.units import GiB
 
-_STDERR_BYTES = 16 * 1024
+_STDERR_BYTES = 256 * 1024
 _CHUNK_BYTES = 64 * 1024
 
 _PACKAGES = {"qemu-img": "qemu-utils (Debian) or qemu-img", "prlimit": "util-linux"}

@@ -20,6 +20,7 @@ from vmsnap_tui.units import GiB, MiB
 
 _PERCENT = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 _JSON_LIMIT_BYTES = 1024 * 1024
+_EVIDENCE_CHARACTERS = 2000
 _CREATE = Limits(cpu_s=60)
 _CHECK_CPU_S = 3600
 
@@ -71,6 +72,7 @@ async def check(path: Path) -> CheckResult:
         lambda data: output.extend(data[: _JSON_LIMIT_BYTES - len(output)]),
     )
     found = _check_counts(bytes(output))
+    outcome = _readable(outcome, graph, path)
     message = "" if outcome.returncode == 0 else outcome.evidence
     return CheckResult(
         outcome.returncode, found.get("corruptions", 0), found.get("leaks", 0), message
@@ -91,12 +93,14 @@ async def convert(
     """
     _require_private_file(out, empty=True)
     arguments = ["convert", "-p", "-W", "-m", "8", "-O", out_format]
+    graph = stored_graph(graph_files)
     outcome = await run(
         "qemu-img",
-        [*arguments, "--", stored_graph(graph_files), str(out)],
+        [*arguments, "--", graph, str(out)],
         _convert_limits(len(graph_files)),
         _percent_reader(progress),
     )
+    outcome = _readable(outcome, graph, graph_files[0])
     _require_success(outcome, f"{out.name} cannot be written")
     _require_private_file(out, empty=False)
     try:
@@ -160,6 +164,12 @@ def _require_private_file(path: Path, *, empty: bool) -> None:
             evidence=f"{path}: {stat.filemode(found.st_mode)}, {found.st_size} bytes",
             remedy="choose a name that does not exist",
         )
+
+
+def _readable(outcome: Outcome, graph: str, path: Path) -> Outcome:
+    """QEMU's words with the file for the graph, which for a chain fills pages."""
+    said = outcome.stderr.replace(graph, str(path))
+    return Outcome(outcome.returncode, said[:_EVIDENCE_CHARACTERS])
 
 
 def _require_success(outcome: Outcome, cause: str) -> None:
