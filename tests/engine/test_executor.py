@@ -186,7 +186,7 @@ async def test_qemu_killed_before_a_step_leaves_whole_points_only(
     result = await rig.backup()
     instants.hook = None
     written_out = STEPS.index(step) > STEPS.index("DetachTargets")
-    assert result.outcome is (Outcome.DONE if written_out else Outcome.UNDONE), result
+    assert result.outcome is (Outcome.DONE if written_out else Outcome.UNDONE), result.error
     await rig.machine.start()
     assert await rig.leftovers() == []
     assert await rig.restore(first.point) == before

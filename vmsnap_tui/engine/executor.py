@@ -24,7 +24,7 @@ from vmsnap_tui.engine.machine import (
     Settle,
     next_move,
 )
-from vmsnap_tui.errors import ConnectionLost, NoConnection, VmsnapError
+from vmsnap_tui.errors import ConnectionLost, NoConnection, NotFound, VmsnapError
 from vmsnap_tui.plan.steps import (
     AbortBackup,
     DropTargets,
@@ -199,12 +199,21 @@ class Executor:
         assert backend is not None
         end_s = time.monotonic() + RECONNECT_S
         while time.monotonic() < end_s:
-            if backend.link is Link.UP:
+            if backend.link is Link.UP and await self._answers(backend):
                 return True
             if await self._gone():
                 return False
             await asyncio.sleep(RECONNECT_POLL_S)
         return False
+
+    async def _answers(self, backend: Backend) -> bool:
+        """A link may look up for a moment after its machine went."""
+        try:
+            await backend.jobs(self.plan.vm)
+        except (ConnectionLost, NoConnection, NotFound) as error:
+            _log.info("no answer yet: %s", error)
+            return False
+        return True
 
     async def _gone(self) -> bool:
         return self.backend is not None and await self.backend.is_gone(self.plan.vm)
