@@ -16,12 +16,14 @@ from vmsnap_tui.backends.base import BackendEvent, Link, LinkChanged, Wire
 from vmsnap_tui.backends.memory import MemoryBackend
 from vmsnap_tui.backends.qmp.commands import QmpWire
 from vmsnap_tui.engine.engine import Engine
-from vmsnap_tui.engine.journal import Header
+from vmsnap_tui.engine.journal import Header, Line
+from vmsnap_tui.engine.machine import Direction, Mark, Record
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.errors import NoConnection
 from vmsnap_tui.model.point import Point, Verification
 from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.plan.plan import Plan
+from vmsnap_tui.plan.steps import AwaitJobs
 from vmsnap_tui.repository.repository import Repository
 from vmsnap_tui.tui.app import VmsnapApp
 from vmsnap_tui.tui.theme import DEFAULT_THEME
@@ -114,9 +116,21 @@ def _store(repository: Repository, still: Still) -> None:
 
 
 def _interrupt(plans: tuple[Plan, ...], engine: Engine) -> None:
-    """A journal as a process leaves it that was killed right after its first line."""
+    """Journals as a process leaves them that was killed while the disks were copied."""
     for plan in plans:
         engine.journals.create(plan).close()
         header = Header(plan, "2026-11-20T03:00:00.000Z", "root", "backup-host", 4242)
         path = engine.journals.directory / f"{plan.operation}.jsonl"
-        path.write_bytes(msgspec.json.encode(header) + b"\n")
+        copying = next(
+            n for n, step in enumerate(plan.steps) if isinstance(step, AwaitJobs)
+        )
+        entries = [header, *map(Line, _records_until(copying))]
+        path.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in entries))
+
+
+def _records_until(index: int) -> list[Record]:
+    """Every step before was done, this one was begun."""
+    marks = [(n, mark) for n in range(index) for mark in (Mark.INTENT, Mark.DONE)]
+    return [
+        Record(n, Direction.FORWARD, mark) for n, mark in [*marks, (index, Mark.INTENT)]
+    ]

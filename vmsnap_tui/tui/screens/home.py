@@ -60,10 +60,20 @@ class HomeScreen(BaseScreen[None]):
         return None if key is None or key.startswith(CONNECTION_KEY) else key
 
     def why_not(self, name: str) -> str:
-        key = self.table.cursor_key if self.is_mounted else None
-        if name == "open" and key and key.startswith(CONNECTION_KEY):
-            return "This is a connection; the reason it is down is shown beside it."
+        if name == "open" and self._on_connection:
+            return ""
         return super().why_not(name)
+
+    @property
+    def _on_connection(self) -> bool:
+        key = self.table.cursor_key if self.is_mounted else None
+        return key is not None and key.startswith(CONNECTION_KEY)
+
+    def do_open(self) -> None:
+        if self._on_connection:
+            self.add_class("-reading")
+        else:
+            self.ours.do_open()
 
     def heard(self, event: EngineEvent) -> None:
         match event:
@@ -85,6 +95,7 @@ class HomeScreen(BaseScreen[None]):
         self.table.set_rows(
             [Row(row.key, row.cells, row.sort, row.heading, row.group) for row in rows]
         )
+        self.set_class(not rows, "-empty")
         self._show_jobs()
         self._show_banner()
         self._show_detail()
@@ -137,6 +148,7 @@ class HomeScreen(BaseScreen[None]):
 
     def key_escape(self) -> None:
         """Show every machine again."""
+        self.remove_class("-reading")
         self.query_one(FilterBox).drop()
 
     def do_sort(self) -> None:

@@ -10,7 +10,7 @@ def recover_question(first: Interrupted, count: int) -> Question:
     """The oldest one is recovered; the others are asked about after it."""
     more = (BLANK, line(f"{count - 1} more after this one.")) if count > 1 else ()
     return Question(
-        f"Recover “{first.title}” of {first.vm_name}?",
+        f"Recover “{first.title}”?",
         "Recover",
         (
             line("Started ", span(clock_text(first.started_utc), Tone.STRONG)),

@@ -9,6 +9,7 @@ from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
 from vmsnap_tui.units import format_bytes
 
 _SIZE_CELLS = 9
+_WIDE = 100
 
 
 def image_name(path: str) -> str:
@@ -59,7 +60,9 @@ def _bitmap_line(bitmap: Bitmap, glyphs: Glyphs, width: int) -> Line:
     dirty = format_bytes(bitmap.dirty_bytes).rjust(_SIZE_CELLS)
     grain = format_bytes(bitmap.granularity_bytes)
     state = bitmap_state(bitmap)
-    tail = f" {dirty}  {grain}, {kind}"
+    tail = f" {dirty}  {kind}"
+    if width >= _WIDE:
+        tail = f" {dirty} dirty in granules of {grain}, {kind}"
     name_cells = max(width - len(tail) - len(state.text) - 8, 12)
     name = _clipped(bitmap.name, name_cells, glyphs)
     return line(

@@ -42,6 +42,7 @@ def vm_lines(
     lines.append(line(span("points  ", Tone.MUTED), *signs))
     if stored:
         lines.append(line("        ", *_last_point_line(stored, now)))
+        lines.append(line("        ", verified_span(stored, now)))
     return tuple(lines)
 
 
@@ -114,8 +115,7 @@ def _last_point_line(stored: StoredPoint, now: datetime) -> Line:
     size = format_bytes(stored.point.stored_bytes)
     return line(
         span(f"last {ago} ago" if ago != "now" else "last just now"),
-        span(f", {size}, {stored.point.consistency.value}   ", Tone.MUTED),
-        verified_span(stored, now),
+        span(f", {size}, {stored.point.consistency.value}", Tone.MUTED),
     )
 
 
@@ -135,7 +135,7 @@ def connection_lines(connection: ConnectionView, width: int) -> tuple[Line, ...]
         lines.append(BLANK)
         lines.extend(
             _wrapped_lines(
-                "It is tried again by itself; F5 tries now.", width, Tone.MUTED
+                "It is tried again by itself, every few seconds.", width, Tone.MUTED
             )
         )
     return tuple(lines)
