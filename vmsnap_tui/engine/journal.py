@@ -172,39 +172,24 @@ class Journals:
     def unended(self) -> Iterator[tuple[Header, list[Record], bool]]:
         """Header, records and whether a process runs it, oldest first.
 
-        A file that cannot be read is passed over here and named by `damaged`.
+        A file that cannot be read is left out here and named by `damaged`.
         """
         for path in self._paths():
-            try:
-                header, records, ended, _ = _read(path)
-            except VmsnapError:
-                continue
-            if not ended:
-                yield header, records, _is_locked(path)
+            read = _read_if_whole(path)
+            if isinstance(read, tuple) and not read[2]:
+                yield read[0], read[1], _is_locked(path)
 
     def damaged(self) -> tuple[tuple[Path, str], ...]:
-        """Journals that cannot be read, with the reason. One without a single line
-        is no journal yet: its process was killed before it began anything."""
-        found = []
-        for path in self._paths():
-            if path.stat().st_size == 0:
-                continue
-            try:
-                _read(path)
-            except VmsnapError as error:
-                found.append((path, str(error)))
-        return tuple(found)
+        """Journals that cannot be read, with the reason."""
+        found = ((path, _read_if_whole(path)) for path in self._paths())
+        return tuple((path, read) for path, read in found if isinstance(read, str))
 
     def drop_old(self, now_s: float) -> None:
         """Remove journals that ended long ago, and their guards' reports."""
         for path in self._paths():
-            if now_s - path.stat().st_mtime < KEEP_ENDED_S:
-                continue
-            try:
-                ended = _read(path)[2]
-            except VmsnapError:
-                continue
-            if ended:
+            read = _read_if_whole(path)
+            over = read is None or (isinstance(read, tuple) and read[2])
+            if over and now_s - path.stat().st_mtime > KEEP_ENDED_S:
                 path.unlink(missing_ok=True)
                 self.guard_report(path.stem).unlink(missing_ok=True)
 
@@ -222,6 +207,19 @@ class Journals:
         self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o700, exist_ok=True)
         self.directory.chmod(0o700)
+
+
+def _read_if_whole(
+    path: Path,
+) -> tuple[Header, list[Record], bool, int] | str | None:
+    """What `_read` gives, or why it cannot be read, or None for a file without a
+    single line: its process was killed before it began anything."""
+    if path.stat().st_size == 0:
+        return None
+    try:
+        return _read(path)
+    except VmsnapError as error:
+        return str(error)
 
 
 def _read(path: Path) -> tuple[Header, list[Record], bool, int]:

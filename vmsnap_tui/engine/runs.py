@@ -206,6 +206,7 @@ class Runner:
             error = str(lost)
         if outcome in (Outcome.DONE, Outcome.UNDONE):
             journal.end(outcome.value)
+            self.journals.drop_old(time.time())
         result = result_of(
             plan,
             journal.records(),
