@@ -17,7 +17,7 @@ from vmsnap_tui.plan.steps import (
 from vmsnap_tui.units import format_bytes
 
 PARTIAL_SUFFIX = ".partial"
-_SAFE_TARGET = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_SAFE_TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ def plan_restore(
 ) -> Plan:
     """The plan of one restore. Raises PlanRefused or NotFound; nothing is changed."""
     point = stored.point
+    _check_directory(ground)
     disks = _choose(point, request)
     pairs = tuple(_pair(disk, request, ground) for disk in disks)
     needed = _check_room(stored, disks, ground)
@@ -78,21 +79,36 @@ def plan_restore(
     )
 
 
+def _check_directory(ground: Ground) -> None:
+    """A journal is JSON: what it cannot name, it could not take back."""
+    try:
+        ground.directory.encode()
+    except UnicodeEncodeError as error:
+        raise PlanRefused(
+            "the directory's name is not UTF-8",
+            evidence=ascii(ground.directory),
+            remedy="restore to a directory with another name",
+        ) from error
+
+
 def _choose(point: Point, request: RestoreRequest) -> tuple[StoredDisk, ...]:
     have = ", ".join(disk.target for disk in point.disks)
     for name in request.disks:
         if point.disk(name) is None:
             raise NotFound(
-                f"point {point.id} has no disk {name}", evidence=f"it has {have}"
+                f"point {point.id} has no disk {name}",
+                evidence=f"it has {have}",
+                remedy="name one of these, see `vmsnap-tui points`",
             )
     disks = tuple(
         d for d in point.disks if not request.disks or d.target in request.disks
     )
     for disk in disks:
-        if not _SAFE_TARGET.match(disk.target):
+        if not _SAFE_TARGET.fullmatch(disk.target):
             raise PlanRefused(
                 f"point {point.id} has a disk whose name cannot be a file name",
-                evidence=repr(disk.target),
+                evidence=ascii(disk.target),
+                remedy="leave it out: name the disks to restore (--disk)",
             )
     return disks
 
@@ -103,6 +119,7 @@ def _pair(disk: StoredDisk, request: RestoreRequest, ground: Ground) -> tuple[st
         if taken in ground.names:
             raise PlanRefused(
                 f"{ground.directory}/{taken} exists, and a restore replaces nothing",
+                evidence=f"{taken} is in {ground.directory}",
                 remedy="restore to another directory, or move the file away",
             )
     final = f"{ground.directory}/{name}"
