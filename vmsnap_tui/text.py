@@ -10,13 +10,21 @@ _C1 = dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 _INVISIBLE = dict.fromkeys(
     [
         0x00AD,
+        0x034F,
         0x061C,
-        0x180E,
+        0x115F,
+        0x1160,
+        *range(0x180B, 0x1810),
         *range(0x200B, 0x2010),
         *range(0x2028, 0x202F),
         *range(0x2060, 0x2070),
+        0x3164,
         0xFEFF,
+        0xFFA0,
         *range(0xFFF9, 0xFFFC),
+        *range(0x1BCA0, 0x1BCA4),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE0080),
     ],
     0xFFFD,
 )
@@ -35,4 +43,6 @@ def visible(text: str) -> str:
 def clipped(text: str, width: int) -> str:
     """`visible(text)` in at most `width` characters, with `…` where it was cut."""
     shown = visible(text)
-    return shown if len(shown) <= width else shown[: max(width - 1, 0)] + "…"
+    if len(shown) <= width:
+        return shown
+    return shown[: width - 1] + "…" if width > 0 else ""

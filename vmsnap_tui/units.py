@@ -8,7 +8,10 @@ GiB = 1024 * MiB
 TiB = 1024 * GiB
 
 _SUFFIXES = {"": 1, "K": KiB, "M": MiB, "G": GiB, "T": TiB}
-_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?(?:/s)?\s*$", re.IGNORECASE)
+_SIZE = re.compile(
+    r"^\s*(\d{1,30})(?:\.(\d{1,30}))?\s*([KMGT]?)(?:i?B)?(?:/s)?\s*$",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def parse_size(text: str) -> int:
@@ -19,7 +22,8 @@ def parse_size(text: str) -> int:
     found = _SIZE.match(text)
     if not found:
         raise ValueError(f"not a size: {text!r} (say 64M, 1.5G or 4096)")
-    return int(float(found[1]) * _SUFFIXES[found[2].upper()])
+    whole, fraction, unit = found[1], found[2] or "0", _SUFFIXES[found[3].upper()]
+    return int(whole) * unit + int(fraction) * unit // 10 ** len(fraction)
 
 
 def format_bytes(count: int) -> str:
@@ -43,7 +47,7 @@ def format_duration(seconds: float) -> str:
     """`4 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`: two units at most."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     whole = round(seconds)
     if whole < 3600:
