@@ -23,7 +23,8 @@ def parse_size(text: str) -> int:
     if not found:
         raise ValueError(f"not a size: {text!r} (say 64M, 1.5G or 4096)")
     whole, fraction, unit = found[1], found[2] or "0", _SUFFIXES[found[3].upper()]
-    return int(whole) * unit + int(fraction) * unit // 10 ** len(fraction)
+    scale: int = 10 ** len(fraction)
+    return int(whole) * unit + int(fraction) * unit // scale
 
 
 def format_bytes(count: int) -> str:
