@@ -12,6 +12,7 @@ interrupted operation. See JOURNAL.md beside this file.
 
 import fcntl
 import getpass
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from vmsnap_tui.engine.machine import Record
-from vmsnap_tui.errors import Locked, NotFound, VmsnapError
+from vmsnap_tui.errors import Locked, NotFound, PlanRefused, VmsnapError
 from vmsnap_tui.plan.plan import Plan
 
 FORMAT = 1
@@ -81,14 +82,14 @@ class Journal:
         return tuple(self._records)
 
     def append(self, record: Record) -> None:
-        self._write(Line(record))
+        self._write(_encoded(Line(record)))
         self._records.append(record)
 
     def end(self, outcome: str) -> None:
-        self._write(End(outcome, utc_now()))
+        self._write(_ENCODER.encode(End(outcome, utc_now())))
 
-    def _write(self, entry: Entry) -> None:
-        data = _ENCODER.encode(entry) + b"\n"
+    def _write(self, line: bytes) -> None:
+        data = line + b"\n"
         start = os.lseek(self._fd, 0, os.SEEK_END)
         try:
             written = os.write(self._fd, data)
@@ -129,16 +130,28 @@ class Journals:
         self.directory = state_directory / "operations"
 
     def create(self, plan: Plan) -> Journal:
-        """A new journal, on disk with its plan before anything else happens."""
+        """A new journal, on disk with its plan before anything else happens.
+
+        Raises PlanRefused for a plan that JSON cannot hold: read back changed, it
+        would take back other files than were made.
+        """
+        header = Header(plan, utc_now(), _user(), socket.gethostname(), os.getpid())
+        try:
+            line = _ENCODER.encode(header)
+        except UnicodeEncodeError as error:
+            raise PlanRefused(
+                "the plan holds a name that is no text, and cannot be journalled",
+                evidence=ascii(error.object[error.start : error.end]),
+                remedy="rename the machine, disk or directory that has it",
+            ) from error
         self._make_directory()
         path = self.directory / (plan.operation + SUFFIX)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(fd, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            header = Header(plan, utc_now(), _user(), socket.gethostname(), os.getpid())
             journal = Journal(path, fd, header, [])
-            journal._write(header)
+            journal._write(line)
             _fsync_directory(self.directory)
         except BaseException:
             os.close(fd)
@@ -165,8 +178,12 @@ class Journals:
                 evidence=_owner(_read(path)[0]),
                 remedy="watch it there, or end that process first",
             ) from error
-        header, records, _, whole_bytes = _read(path)
-        os.ftruncate(fd, whole_bytes)
+        try:
+            header, records, _, whole_bytes = _read(path)
+            os.ftruncate(fd, whole_bytes)
+        except BaseException:
+            os.close(fd)
+            raise
         return Journal(path, fd, header, records)
 
     def unended(self) -> Iterator[tuple[Header, list[Record], bool]]:
@@ -204,9 +221,13 @@ class Journals:
         return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name))
 
     def _make_directory(self) -> None:
-        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.directory.mkdir(mode=0o700, exist_ok=True)
+        """Missing parents too are the owner's alone: mkdir(parents=True) makes them
+        by the umask, and whoever may write there can put another in our place."""
+        for directory in (*reversed(self.directory.parents), self.directory):
+            if not directory.is_dir():
+                directory.mkdir(mode=0o700, exist_ok=True)
         self.directory.chmod(0o700)
+        _fsync_directory(self.directory.parent)
 
 
 def _read_if_whole(
@@ -226,32 +247,56 @@ def _read(path: Path) -> tuple[Header, list[Record], bool, int]:
     """Header, records, whether it ended, and the length of its whole lines."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    header: Header | None = None
-    records: list[Record] = []
-    ended = False
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            entry = _DECODER.decode(line)
-        except msgspec.MsgspecError as error:
-            raise VmsnapError(
-                f"{path} is not a journal that this version reads",
-                evidence=f"line {number}: {error}",
-                remedy="read it by eye, then move it away",
-            ) from error
-        match entry:
-            case Header():
-                header = entry
-            case Line():
-                records.append(entry.record)
-            case End():
-                ended = True
-    if header is None:
+    lines = whole.split(b"\n")[:-1]
+    if not lines:
         raise VmsnapError(
             f"{path} holds no plan",
             evidence="the process was killed before anything was done",
             remedy="remove the file",
         )
+    header: Header | None = None
+    records: list[Record] = []
+    ended = False
+    for number, line in enumerate(lines, start=1):
+        entry = _decoded(path, number, line)
+        match entry:
+            case Header() if header is None and entry.format == FORMAT:
+                header = entry
+            case Line() if header and entry.record.index in range(
+                len(header.plan.steps)
+            ):
+                records.append(entry.record)
+            case End() if header:
+                ended = True
+            case _:
+                raise _unreadable(path, number, "out of place, or of another format")
+    assert header is not None
     return header, records, ended, len(whole)
+
+
+def _decoded(path: Path, number: int, line: bytes) -> Entry:
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(path, number, str(error)) from error
+
+
+def _unreadable(path: Path, number: int, reason: str) -> VmsnapError:
+    return VmsnapError(
+        f"{path} is not a journal that this version reads",
+        evidence=f"line {number}: {reason}",
+        remedy="read it by eye, then move it away",
+    )
+
+
+def _encoded(line: Line) -> bytes:
+    """A record as JSON. What a machine said and is no text (a lone surrogate) is
+    kept with `?` in its place: a run must not stop half way for it."""
+    try:
+        return _ENCODER.encode(line)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(line), ensure_ascii=False)
+        return text.encode("utf-8", "replace")
 
 
 def _is_locked(path: Path) -> bool:
