@@ -1,9 +1,12 @@
 """What a backup does to a real machine, and what is left when it breaks."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant, RecordedIn
 from vmsnap_tui.model.job import Job, JobStatus
 from vmsnap_tui.model.point import DiskLevel
-from vmsnap_tui.model.vm import Vm
+from vmsnap_tui.model.vm import Vm, VmState
 
 pytestmark = pytest.mark.qemu
 BLOCK = 65536
@@ -162,7 +165,7 @@ async def test_increment_merges_the_bitmaps_of_base_and_overlay(
     await put_overlay(web, lab_directory, bitmap="vmsnap-op1")
     await web.qemu_io("vda", f"write -P 8 {BLOCK} {BLOCK}")
     second = await an_instant(lab_directory, "vda", name="op2")
-    merge = (RecordedIn("vda", "vmsnap-op1"), RecordedIn("over", "vmsnap-op1"))
+    merge = (RecordedIn("over", "vmsnap-op1"), RecordedIn("vda", "vmsnap-op1"))
     disk = replace(second.disks[0], level=DiskLevel.INCREMENTAL, merge=merge)
     second = replace(second, disks=(disk,))
     await through_finalize(backend, await read(backend), second)
@@ -203,12 +206,16 @@ async def test_abort_removes_bitmaps_below_an_overlay_that_was_put_on_top(
     assert "vmsnap-op1-scratch" not in names
 
 
-async def full_instant(web: Machine, place: Path) -> BackupInstant:
-    """A target whose storage is full: every write to it says ENOSPC."""
-    instant = await an_instant(place, "vda", speed_bytes_per_s=8 * BLOCK)
+async def full_instant(
+    web: Machine, place: Path, *, full_from_bytes: int = 0, speed_bytes_per_s: int = 0
+) -> BackupInstant:
+    """A target whose storage is full: writes to it say ENOSPC."""
+    instant = await an_instant(place, "vda", speed_bytes_per_s=speed_bytes_per_s)
     file = instant.disks[0].file
     node = instant.disks[0].target_node
     rule = {"event": "none", "errno": 28, "iotype": "write", "once": False}
+    if full_from_bytes:
+        rule["sector"] = full_from_bytes // 512
     inner = {"driver": "file", "filename": file}
     debug = {"driver": "blkdebug", "inject-error": [rule], "image": inner}
     await web.lab.execute(
@@ -362,3 +369,49 @@ async def test_read_only_images_bitmap_stays_and_is_told(
     (kept,) = await backend.drop_bitmaps(web.uuid, (("vda", "vmsnap-op1"),))
     assert "vmsnap-op1" in kept
     assert "vda" in kept
+
+
+async def fill(web: Machine, letter: bytes) -> None:
+    """Write 4 MiB inside the guest, in the same place each time."""
+    reader, writer = await asyncio.open_unix_connection(web.agent_path)
+
+    async def ask(command: str, **arguments: Any) -> Any:
+        asked = {name.replace("_", "-"): value for name, value in arguments.items()}
+        line = json.dumps({"execute": command, "arguments": asked})
+        writer.write(line.encode() + b"\n")
+        return json.loads(await reader.readline())["return"]
+
+    mode = "w" if letter == b"a" else "r+"
+    handle = await ask("guest-file-open", path="/disks/vda/fill", mode=mode)
+    data = base64.b64encode(letter * (1 << 20)).decode()
+    for _ in range(4):
+        await ask("guest-file-write", handle=handle, buf_b64=data)
+    await ask("guest-file-flush", handle=handle)
+    await ask("guest-file-close", handle=handle)
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.guest
+async def test_guest_that_the_backup_stopped_is_set_going(
+    guest_machine: StartMachine, opened: Opened, lab_directory: Path
+) -> None:
+    """Before QEMU 11 a full target stops the guest: the copy comes before its write."""
+    web = await guest_machine(DiskSpec("vda"))
+    await fill(web, b"a")
+    backend = await opened(web)
+    harmless = (await read(backend)).capabilities.backup_on_cbw_error
+    instant = await full_instant(
+        web, lab_directory, full_from_bytes=12 * BLOCK, speed_bytes_per_s=BLOCK
+    )
+    assert (await backend.start_backup(web.uuid, instant)).was_running
+    writing = asyncio.create_task(fill(web, b"b"))
+    if harmless:
+        await writing
+        await backend.set_job_speed(web.uuid, instant.job_ids[0], 0)
+    with pytest.raises(StepFailed):
+        await backend.await_jobs(web.uuid, instant, nothing)
+    assert ((await read(backend)).state is VmState.IO_ERROR) is not harmless
+    await backend.abort_backup(web.uuid, instant, was_running=True)
+    assert (await read(backend)).state is VmState.RUNNING
+    await writing

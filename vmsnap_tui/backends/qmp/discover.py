@@ -13,7 +13,7 @@ _LIBVIRT = ("id=charmonitor", "/libvirt/qemu/")
 def discover(proc: Path = Path("/proc")) -> tuple[str, ...]:
     """One connection URI for each QEMU, the first of its monitors that we may open."""
     found = (_first_monitor(process) for process in _processes(proc))
-    return tuple(socket_uri(path) for path in found if path)
+    return tuple(dict.fromkeys(socket_uri(path) for path in found if path))
 
 
 def monitor_sockets(arguments: Iterable[str]) -> tuple[str, ...]:
@@ -78,9 +78,9 @@ def _first_monitor(process: Path) -> str:
     """A process that ends meanwhile, or is another user's, has none."""
     try:
         words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-        if not words or not _is_qemu(os.fsdecode(words[0])):
+        if not any(_is_qemu(os.fsdecode(word)) for word in words):
             return ""
-        for path in monitor_sockets(map(os.fsdecode, words[1:])):
+        for path in monitor_sockets(map(os.fsdecode, words)):
             whole = path if path.startswith("/") else _from_directory(process, path)
             if os.access(whole, os.R_OK | os.W_OK):
                 return whole
@@ -90,6 +90,7 @@ def _first_monitor(process: Path) -> str:
 
 
 def _is_qemu(command: str) -> bool:
+    """Of any word: QEMU may be run by a wrapper or a loader, whose word is first."""
     name = Path(command).name
     return name.startswith("qemu-system-") or name in ("qemu-kvm", "kvm")
 
