@@ -1,0 +1,1 @@
+"""Whole lives of machines, from the command line, by somebody who knows no code."""

@@ -1,0 +1,174 @@
+"""A machine's whole life at random: nothing that happens to it costs a point.
+
+VMSNAP_LIFE_SEED and VMSNAP_LIFE_STEPS make another life, or a longer one. What
+happened is in the message of a failure, in order, so that it can be lived again.
+"""
+
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.conftest import StartMachine
+from tests.life.foreigner import Foreigner
+from tests.life.stranger import GOOD, Contents, Stranger, strike
+from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.units import KiB, MiB
+
+SEED = int(os.environ.get("VMSNAP_LIFE_SEED", "1"))
+STEPS = int(os.environ.get("VMSNAP_LIFE_STEPS", "16"))
+
+AFTER_A_DEATH = {0, 3, 5, 6, 8}
+"""Done all the same, undone, not known yet, or nobody there from the first."""
+
+
+class Life:
+    """One life; every move is an equally likely next day, weighted by repetition."""
+
+    def __init__(self, stranger: Stranger, seed: int) -> None:
+        self.stranger = stranger
+        self.machine = stranger.machine
+        self.random = random.Random(seed)
+        self.foreigner = Foreigner(stranger.machine, self.random, stranger.note)
+
+    async def live(self, days: int) -> None:
+        moves: list[Callable[[], Awaitable[None]]] = [
+            *[self.back_up] * 4,
+            *[self.back_up_and_die] * 4,
+            *[self.lose_the_machine] * 2,
+            self.crash_after_backup,
+            self.restart,
+            *[self.foreigner.act] * 4,
+        ]
+        for _ in range(days):
+            await self.write_something()
+            await self.random.choice(moves)()
+            assert await self.stranger.rig.leftovers() == [], self.stranger.told
+        await self.write_something()
+        await self.stranger.backup()
+        await self.write_something()
+        last = await self.stranger.backup("--level", "incremental")
+        assert last["level"] == "incremental", self.stranger.told
+
+    async def write_something(self) -> None:
+        for _ in range(self.random.randint(0, 4)):
+            target = self.random.choice(list(self.machine.disks))
+            size = self.random.choice([512, 4 * KiB, 64 * KiB, 300 * KiB])
+            at = self.random.randrange(0, self.foreigner.smallest_bytes - size, 512)
+            verb = self.random.choice(
+                ["write -P {p}"] * 4 + ["write -z", "write -zu", "discard"]
+            ).format(p=self.random.randint(1, 255))
+            await self.machine.qemu_io(target, f"{verb} {at} {size}")
+            self.stranger.note(f"{target}: {verb} {at} {size}")
+
+    def words(self) -> list[str]:
+        words = [] if self.random.random() < 0.7 else ["--level", "full"]
+        if self.random.random() < 0.2:
+            words += ["--exclude", self.random.choice(list(self.machine.disks))]
+        if self.random.random() < 0.2:
+            words += ["--compress"]
+        return words
+
+    async def back_up(self) -> None:
+        await self.stranger.backup(*self.words())
+
+    async def killed(self, blow: Callable[[], Awaitable[None]]) -> tuple[int, Contents]:
+        """A backup during which something happens; its end, and what was there."""
+        then = await self.stranger.contents()
+        words = self.words()
+        process = await self.stranger.begin(
+            "backup", self.machine.name, "--json", *words
+        )
+        lines, delay_s = self.random.randint(0, 26), self.random.uniform(0, 0.02)
+        if lines == 0:
+            delay_s = self.random.uniform(0, 0.4)
+
+        async def fall() -> None:
+            if process.returncode is None:
+                await blow()
+
+        self.stranger.note(f"backup {words}, struck after {lines} lines, {delay_s:.3f}")
+        over = await strike(process, lines, delay_s, fall)
+        last = over.err.splitlines()[-1:]
+        self.stranger.note(f"… ended with {over.code}: {last}")
+        return over.code, then
+
+    async def back_up_and_die(self) -> None:
+        """kill -9 of the tool, writes, and somebody recovers."""
+
+        async def blow() -> None:
+            self.stranger.shell.processes[-1].kill()
+
+        _, then = await self.killed(blow)
+        await self.write_something()
+        if self.random.random() < 0.3:
+            await self.machine.kill()
+            await self.machine.start()
+            self.stranger.note("and QEMU was killed and started")
+        if self.random.random() < 0.7:
+            await self.stranger.recover()
+            await self.stranger.take_note_of_new(then)
+        else:
+            now = await self.stranger.contents()
+            done = await self.stranger.command("backup", self.machine.name, "--json")
+            assert done.code in GOOD, (done, self.stranger.told)
+            self.stranger.note(f"not recovered, backed up → {done.document['point']}")
+            self.stranger.points[done.document["point"]] = now
+            await self.stranger.take_note_of_new(then)
+
+    async def lose_the_machine(self) -> None:
+        """kill -9 of QEMU while the tool works; it is started again."""
+        code, then = await self.killed(self.machine.kill)
+        assert code in AFTER_A_DEATH, self.stranger.told
+        if not self.machine.running:
+            await self.machine.start()
+        await self.stranger.recover()
+        await self.stranger.take_note_of_new(then)
+
+    async def crash_after_backup(self) -> None:
+        await self.stranger.backup(*self.words())
+        await self.machine.kill()
+        await self.machine.start()
+        self.stranger.note("QEMU was killed and started")
+
+    async def restart(self) -> None:
+        await self.machine.stop()
+        if self.random.random() < 0.5:
+            await self.foreigner.act_offline()
+        await self.machine.start()
+        self.stranger.note("QEMU quit and was started")
+
+
+@pytest.fixture
+async def strangers(
+    machine: StartMachine, lab_directory: Path
+) -> AsyncIterator[Callable[..., Awaitable[Stranger]]]:
+    met: list[Stranger] = []
+
+    async def meet(*disks: DiskSpec, style: Literal["blockdev", "drive"]) -> Stranger:
+        met.append(Stranger(await machine(*disks, style=style), lab_directory))
+        return met[-1]
+
+    yield meet
+    for stranger in met:
+        await stranger.shell.stop()
+
+
+@pytest.mark.qemu
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("style", ["blockdev", "drive"])
+async def test_no_day_of_a_machine_costs_a_point(
+    strangers: Callable[..., Awaitable[Stranger]],
+    style: Literal["blockdev", "drive"],
+) -> None:
+    stranger = await strangers(
+        DiskSpec("vda", size_bytes=8 * MiB, chain_depth=3),
+        DiskSpec("vdb", "qcow2" if style == "blockdev" else "raw", size_bytes=4 * MiB),
+        style=style,
+    )
+    life = Life(stranger, SEED)
+    await life.live(STEPS)
+    await stranger.verify_all()
