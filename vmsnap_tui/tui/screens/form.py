@@ -38,6 +38,8 @@ class FormScreen(OperationScreen[None]):
     FIELD_BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),
+        Binding("pageup", "scroll_verdict(-1)", show=False),
+        Binding("pagedown", "scroll_verdict(1)", show=False),
     ]
 
     class Planned(Message):
@@ -73,7 +75,9 @@ class FormScreen(OperationScreen[None]):
 
     def verdict_and_buttons(self) -> Iterable[Widget]:
         """The lower end of every form."""
-        yield LinesView(id="verdict")
+        verdict = LinesView(id="verdict")
+        verdict.can_focus = False
+        yield verdict
         with Horizontal(id="buttons"):
             yield Button(Content("Continue"), id="go", compact=True)
             yield Button(Content("Back"), id="back", compact=True)
@@ -153,6 +157,10 @@ class FormScreen(OperationScreen[None]):
         """Space on a button is a press; fields take it themselves."""
         if isinstance(self.focused, Button):
             self.focused.press()
+
+    def action_scroll_verdict(self, pages: int) -> None:
+        pane = self.query_one("#verdict", LinesView)
+        pane.scroll_relative(y=pages * max(pane.size.height - 1, 1), animate=False)
 
     @on(Button.Pressed, "#go")
     def _go_pressed(self) -> None:

@@ -55,6 +55,8 @@ class LinesView(ScrollView, can_focus=True):
         self._build = build
         if self.is_mounted and self.size.width:
             self._rebuild()
+        else:
+            self._built_width = -1
 
     def on_resize(self, event: events.Resize) -> None:
         if self._width != self._built_width:
