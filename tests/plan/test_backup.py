@@ -240,6 +240,7 @@ def test_old_records_go_only_when_the_new_point_exists(plan: Plan) -> None:
 def test_every_step_after_the_commit_may_be_repeated(plan: Plan) -> None:
     """There is no way back from there, so that a crash must not end the way on."""
     assert all(step.repeatable for step in plan.steps[plan.commit_index :])
+    assert all(step.tidy for step in plan.steps[plan.commit_index + 1 :])
 
 
 # What the steps carry
