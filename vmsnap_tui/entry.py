@@ -57,6 +57,7 @@ def _demo(settings: "Settings", err: "Diagnostics") -> int:
 
     from vmsnap_tui.cli.commands.demo import lab_running
 
+    _require_terminal()
     with lab_running(err.say) as lab:
         there = replace(
             settings,
@@ -65,3 +66,18 @@ def _demo(settings: "Settings", err: "Diagnostics") -> int:
             state_directory=lab.repository.parent / "state",
         )
         return _open_ui(there, "lab")
+
+
+def _require_terminal() -> None:
+    """Before machines are started for a screen that cannot be shown."""
+    import os
+
+    from vmsnap_tui.errors import UsageError
+    from vmsnap_tui.tui import terminal
+
+    if refused := terminal.refusal(
+        stdin_is_tty=sys.stdin.isatty(),
+        stderr_is_tty=sys.stderr.isatty(),
+        term=os.environ.get("TERM", ""),
+    ):
+        raise UsageError(refused)

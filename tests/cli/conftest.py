@@ -82,6 +82,12 @@ async def ended(process: Process) -> Ended:
     return Ended(process.returncode, out.decode(), err.decode())
 
 
+def unread(process: Process, stream: int) -> None:
+    """Close our end of a pipe of the process, as a reader that goes away does."""
+    pipe = process._transport.get_pipe_transport(stream)  # type: ignore[attr-defined]
+    pipe.close()
+
+
 async def until_told(process: Process, what: str) -> None:
     """Until a line of stderr says so."""
     assert process.stderr is not None
