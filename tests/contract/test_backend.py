@@ -344,5 +344,5 @@ async def test_wire_says_what_each_effect_sends(bench: Bench) -> None:
     assert len(wire.attach_targets(vm, instant)) == 2
     assert wire.start_backup(vm, instant)
     assert wire.finalize_jobs(vm, instant)
-    assert len(wire.detach_targets(vm, instant)) == 2
+    assert wire.detach_targets(vm, instant)
     assert len(wire.drop_bitmaps(vm, (("vda", "vmsnap-op1"),))) == 1

@@ -87,6 +87,13 @@ def test_target_trouble_breaks_the_backup_and_not_the_guest_where_qemu_can() -> 
     assert actions[2]["data"]["on-cbw-error"] == "break-snapshot"
 
 
+def test_target_is_flushed_read_only_through_the_node_it_was_given() -> None:
+    file = commands.attach_target(FULL).arguments["file"]
+    (options,) = commands.flush_target(FULL).arguments["options"]
+    assert options["file"] == file["node-name"]
+    assert options["read-only"] is True
+
+
 def test_text_is_compact_json_of_what_is_sent() -> None:
     command = commands.attach_target(FULL)
     sent = json.loads(command.text)

@@ -103,6 +103,39 @@ async def test_stored_image_is_whole_when_qemu_is_killed_right_after_detach(
     assert [await content_byte(file, block) for block in (0, 3)] == [7, 7]
 
 
+async def test_metadata_that_cannot_be_written_at_the_end_is_no_success(
+    machine: StartMachine, opened: Opened, lab_directory: Path
+) -> None:
+    """All data was copied and the job was well; QEMU's table of it was in memory."""
+    web = await machine(DiskSpec("vda"))
+    await web.qemu_io("vda", f"write -P 7 0 {4 * BLOCK}")
+    backend = await opened(web)
+    instant = await an_instant(lab_directory, "vda")
+    node = instant.disks[0].target_node
+    inner = {"driver": "file", "filename": instant.disks[0].file}
+    second = {"event": "l2_update", "errno": 28, "state": 2, "once": False}
+    debug = {
+        "driver": "blkdebug",
+        "node-name": f"{node}-f",
+        "image": inner,
+        "inject-error": [second],
+        "set-state": [{"event": "l2_update", "state": 1, "new_state": 2}],
+    }
+    await web.lab.execute(
+        "blockdev-add", driver="qcow2", node_name=node, backing=None, file=debug
+    )
+    await backend.start_backup(web.uuid, instant)
+    await backend.await_jobs(web.uuid, instant, nothing)
+    await backend.finalize_jobs(web.uuid, instant)
+    with pytest.raises(StepFailed, match="could not be written out") as raised:
+        await backend.detach_targets(web.uuid, instant)
+    assert "No space left" in raised.value.evidence
+    assert instant.disks[0].file in raised.value.evidence
+    await backend.abort_backup(web.uuid, instant, was_running=False)
+    await backend.drop_targets(web.uuid, instant)
+    assert (await read(backend)).disks[0].active.bitmaps == ()
+
+
 async def test_one_detach_closes_format_and_file(
     machine: StartMachine, opened: Opened, lab_directory: Path
 ) -> None:

@@ -35,9 +35,33 @@ def attach_target(disk: DiskInstant) -> Command:
             "driver": "qcow2",
             "node-name": disk.target_node,
             "backing": None,
-            "file": {"driver": "file", "filename": disk.file},
+            "file": {
+                "driver": "file",
+                "node-name": _file_node(disk),
+                "filename": disk.file,
+            },
         },
     )
+
+
+def flush_target(disk: DiskInstant) -> Command:
+    """Reopen read-only: QEMU writes out its caches and says whether that worked.
+
+    `blockdev-del` alone writes them too, but answers success when it could not (a
+    full or broken storage), and leaves an image without the data.
+    """
+    options = {
+        "driver": "qcow2",
+        "node-name": disk.target_node,
+        "read-only": True,
+        "backing": None,
+        "file": _file_node(disk),
+    }
+    return Command("blockdev-reopen", {"options": [options]})
+
+
+def _file_node(disk: DiskInstant) -> str:
+    return f"{disk.target_node}-f"
 
 
 def detach_target(disk: DiskInstant) -> Command:
@@ -174,7 +198,9 @@ class QmpWire:
         )
 
     def detach_targets(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]:
-        return tuple(detach_target(disk).text for disk in instant.disks)
+        return tuple(flush_target(disk).text for disk in instant.disks) + tuple(
+            detach_target(disk).text for disk in instant.disks
+        )
 
     def drop_bitmaps(
         self, vm: Vm, bitmaps: tuple[tuple[str, str], ...]

@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 
 from vmsnap_tui.backends.base import InstantTaken
 from vmsnap_tui.backends.qmp import commands
-from vmsnap_tui.backends.qmp.job_errors import gone, job_failure, stopped_by_io_error
+from vmsnap_tui.backends.qmp.job_errors import (
+    gone,
+    job_failure,
+    not_written_out,
+    stopped_by_io_error,
+)
 from vmsnap_tui.backends.qmp.machine import Machine
 from vmsnap_tui.backends.qmp.session import CommandRefused
 from vmsnap_tui.errors import StepFailed
@@ -65,6 +70,9 @@ class Effects:
             added.append(disk)
 
     async def detach_targets(self, instant: BackupInstant) -> None:
+        """All are written out, and said to be, before the first is closed."""
+        for disk in instant.disks:
+            await self._flush(disk)
         absent = [d for d in instant.disks if not await self._delete_node(d)]
         if absent and not await self._same_run(instant):
             raise StepFailed(
@@ -73,6 +81,13 @@ class Effects:
                 "scratch bitmaps",
                 remedy="back up again: nothing that was tracked is lost",
             )
+
+    async def _flush(self, disk: DiskInstant) -> None:
+        try:
+            await self._machine.session.execute(commands.flush_target(disk))
+        except CommandRefused as error:
+            if not gone(error):
+                raise not_written_out(disk, error) from error
 
     async def drop_targets(self, instant: BackupInstant) -> None:
         for disk in instant.disks:

@@ -35,6 +35,14 @@ def job_failure(disk: DiskInstant, job: Job) -> StepFailed:
     )
 
 
+def not_written_out(disk: DiskInstant, error: CommandRefused) -> StepFailed:
+    return StepFailed(
+        f"the stored image of {disk.target} could not be written out",
+        evidence=f"{disk.file}: {error.description}",
+        remedy="make room in the repository, see its storage, then back up again",
+    )
+
+
 def stopped_by_io_error() -> StepFailed:
     return StepFailed(
         "the guest was paused by an I/O error",
