@@ -88,14 +88,16 @@ class Foreigner:
             return
         into = self.random.randrange(0, len(chain) - 1)
         root = await self._root(target)
-        base = await self._node_of(chain[into][0])
+        base = await self._writable(target, into)
+        above = [await self._node_of(path) for path, _ in reversed(chain[into + 1 :])]
         await self.machine.lab.execute(
             "block-commit", job_id=JOB, device=root, base_node=base
         )
         await self.machine.lab.wait_event("BLOCK_JOB_READY", device=JOB)
         await self.machine.lab.execute("block-job-complete", device=JOB)
         await self._ended()
-        await self._close(root)
+        for node in above:
+            await self._close(node)
         self._shorten(target, into + 1)
         self.note(f"foreign merge of {target} into {chain[into][0].name}")
 
@@ -104,7 +106,8 @@ class Foreigner:
         if len(chain) < 3:
             return
         top = len(chain) - 2
-        node, base = [await self._node_of(chain[n][0]) for n in (top, top - 1)]
+        node = await self._node_of(chain[top][0])
+        base = await self._writable(target, top - 1)
         await self.machine.lab.execute(
             "block-commit",
             job_id=JOB,
@@ -121,13 +124,14 @@ class Foreigner:
         chain = self.machine.disks[target].chain
         if len(chain) < 2:
             return
+        below = [await self._node_of(path) for path, _ in reversed(chain[:-1])]
         await self.machine.lab.execute(
             "block-stream", job_id=JOB, device=await self._root(target)
         )
         await self._ended()
         await self.machine.qemu_io(target, "flush")
-        for path, _ in reversed(chain[:-1]):
-            await self._close(await self._node_of(path))
+        for node in below:
+            await self._close(node)
         self.machine.switched(target, chain[-1])
         self.note(f"foreign stream of {target}")
 
@@ -206,6 +210,25 @@ class Foreigner:
             if node["file"] == str(path):
                 return str(node["node-name"])
         raise AssertionError(f"no node for {path}")
+
+    async def _writable(self, target: str, height: int) -> str:
+        """The node of an image, ready to be committed into, as libvirt makes it."""
+        chain = self.machine.disks[target].chain
+        path, kind = chain[height]
+        node = await self._node_of(path)
+        (found,) = [n for n in await self._nodes() if n["node-name"] == node]
+        below = found.get("backing_file_depth", 0) and chain[height - 1][0]
+        if self.machine.spec.style == "drive" or not found["ro"]:
+            return node
+        file = {"driver": "file", "node-name": f"{node}-p", "filename": str(path)}
+        top: dict[str, Any] = {"driver": kind, "node-name": node, "file": f"{node}-p"}
+        if kind == "qcow2":
+            top["backing"] = await self._node_of(below) if below else None
+        shared = {"discard": "unmap", "read-only": False}
+        await self.machine.lab.execute(
+            "blockdev-reopen", options=[{**file, **shared}, {**top, **shared}]
+        )
+        return node
 
     async def _ended(self) -> None:
         event = await self.machine.lab.wait_event("BLOCK_JOB_COMPLETED", device=JOB)

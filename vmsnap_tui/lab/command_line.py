@@ -31,6 +31,8 @@ class MachineSpec:
     """A second QMP socket, `qmp2.sock`, for a client that finds the first taken."""
     writes_per_s: int = 4
     """The guest's steady load: small writes, each followed by fsync."""
+    iothreads: bool = False
+    """A thread for each disk: the guest writes on while QMP commands run."""
 
     @property
     def uuid(self) -> str:
@@ -56,6 +58,7 @@ def qemu_arguments(
     arguments += _agent(directory)
     for disk in disks:
         arguments += _drive(disk) if spec.style == "drive" else _blockdev(disk)
+        arguments += _device(spec, disk.target)
     arguments += ["-accel", accelerator]
     return arguments + (["-S"] if guest is None else _booted(spec, directory, guest))
 
@@ -88,8 +91,7 @@ def _blockdev(disk: LabDisk) -> list[str]:
         for option in _nodes(node, path, image_format, below, writable=depth == 0):
             arguments += ["-blockdev", json.dumps(option)]
         below = node
-    device = f"virtio-blk-pci,drive={disk.target},id={disk.target}"
-    return [*arguments, "-device", device]
+    return arguments
 
 
 def _nodes(
@@ -109,10 +111,16 @@ def _nodes(
 def _drive(disk: LabDisk) -> list[str]:
     path, image_format = disk.chain[-1]
     drive = f"file={_comma(str(path))},format={image_format},if=none"
-    return [
-        *("-drive", f"{drive},id=drive-{disk.target},discard=unmap"),
-        *("-device", f"virtio-blk-pci,drive=drive-{disk.target},id={disk.target}"),
-    ]
+    return ["-drive", f"{drive},id=drive-{disk.target},discard=unmap"]
+
+
+def _device(spec: MachineSpec, target: str) -> list[str]:
+    drive = target if spec.style == "blockdev" else f"drive-{target}"
+    device = f"virtio-blk-pci,drive={drive},id={target}"
+    if not spec.iothreads:
+        return ["-device", device]
+    thread = ["-object", f"iothread,id=thread-{target}"]
+    return [*thread, "-device", f"{device},iothread=thread-{target}"]
 
 
 def _booted(spec: MachineSpec, directory: Path, guest: GuestFiles) -> list[str]:
