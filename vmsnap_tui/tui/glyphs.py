@@ -36,6 +36,11 @@ class Glyphs:
     branch: str
     ascending: str
     descending: str
+    dot: str
+    """Between parts of a line, and before what is still to come."""
+    leads_to: str
+    undoing: str
+    undone: str
 
 
 UNICODE = Glyphs(
@@ -65,6 +70,10 @@ UNICODE = Glyphs(
     branch="└",
     ascending="↑",
     descending="↓",
+    dot="·",
+    leads_to="→",
+    undoing="◂",
+    undone="↶",
 )
 
 ASCII = Glyphs(
@@ -94,6 +103,10 @@ ASCII = Glyphs(
     branch="`",
     ascending="^",
     descending="v",
+    dot="-",
+    leads_to=">",
+    undoing="<",
+    undone="u",
 )
 
 

@@ -33,6 +33,8 @@ class Routes(App[None]):
         """Why an action cannot be done for this machine now, or nothing."""
         if name == "recover" and not self.observed.recoverable:
             return "No operation was interrupted: there is nothing to recover."
+        if name == "watch" and not self.engine.runs:
+            return "No operation was begun here."
         if name not in _NEEDS_VM:
             return ""
         vm = self.observed.vm(vm_key)
@@ -87,6 +89,13 @@ class Routes(App[None]):
         from vmsnap_tui.tui.screens.run_watch import RunWatch
 
         self.push_screen(RunWatch(handle))
+
+    def do_watch(self) -> None:
+        """Back to an operation of this program: the one that runs, else the last."""
+        runs = self.engine.runs
+        running = [run for run in runs if not run.done]
+        if runs:
+            self.open_run((running or runs)[-1])
 
     def do_backup(self) -> None:
         if key := self._on_top.vm_key:

@@ -16,7 +16,7 @@ from vmsnap_tui.tui.glyphs import ASCII, UNICODE
 
 _REPLACED: dict[str, str] = {
     getattr(UNICODE, name): getattr(ASCII, name)
-    for name in UNICODE.__slots__
+    for name in reversed(UNICODE.__slots__)
     if len(getattr(UNICODE, name)) == 1
 } | dict(zip(UNICODE.sparks, ASCII.sparks, strict=True))
 

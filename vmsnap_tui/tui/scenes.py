@@ -20,9 +20,9 @@ from vmsnap_tui.model.point import (
 )
 from vmsnap_tui.model.vm import Agent, Capabilities, Vm, VmState
 from vmsnap_tui.tui.app import VmsnapApp
+from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, backup_plan
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scene import SMALL, WIDE, Scene
-from vmsnap_tui.tui.scenes_operations import KEY, OPERATION, backup_plan
 from vmsnap_tui.tui.still import NOW, Still, StillConnection, still_app
 from vmsnap_tui.units import GiB, KiB, MiB
 

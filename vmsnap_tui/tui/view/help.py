@@ -4,7 +4,7 @@ import textwrap
 
 from vmsnap_tui.tui.action import Action
 from vmsnap_tui.tui.glyphs import Glyphs
-from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line, span
+from vmsnap_tui.tui.view.spans import BLANK, Line, Span, Tone, line, span
 
 _KEY_CELLS = 8
 _LABEL_CELLS = 12
@@ -18,27 +18,29 @@ def help_lines(
     for action in actions:
         lines.extend(_action_lines(action, width))
     lines += [BLANK, line(span("In lists", Tone.STRONG)), BLANK]
-    lines.append(_entry("arrows", "or k, page up and down, home, end, the mouse"))
+    moving = "or k, page up and down, home, end, the mouse"
+    lines.extend(_entry("arrows", moving, width))
     lines += [BLANK, line(span("Signs", Tone.STRONG)), BLANK]
     for sign, meaning in _signs(glyphs):
-        lines.append(_entry(sign, meaning))
+        lines.extend(_entry(sign, meaning, width))
     return tuple(lines)
 
 
 def _action_lines(action: Action, width: int) -> list[Line]:
-    room = max(width - _KEY_CELLS - _LABEL_CELLS - 1, 20)
-    parts = textwrap.wrap(action.help, room)
-    first = line(
-        span(action.shown_key.rjust(_KEY_CELLS - 1) + " ", Tone.ACCENT),
-        span(action.label.ljust(_LABEL_CELLS), Tone.STRONG),
-        span(parts[0]),
-    )
-    indent = " " * (_KEY_CELLS + _LABEL_CELLS)
-    return [first, *(line(indent, part) for part in parts[1:])]
+    label = span(action.label.ljust(_LABEL_CELLS), Tone.STRONG)
+    return _hanging(action.shown_key, label, action.help, width)
 
 
-def _entry(sign: str, meaning: str) -> Line:
-    return line(span(sign.rjust(_KEY_CELLS - 1) + " ", Tone.ACCENT), meaning)
+def _entry(sign: str, meaning: str, width: int) -> list[Line]:
+    return _hanging(sign, span(""), meaning, width)
+
+
+def _hanging(key: str, label: Span, text: str, width: int) -> list[Line]:
+    """Key and label, and the text beside them over as many lines as it takes."""
+    indent = _KEY_CELLS + len(label.text)
+    first, *rest = textwrap.wrap(text, max(width - indent, 20))
+    head = line(span(key.rjust(_KEY_CELLS - 1) + " ", Tone.ACCENT), label, first)
+    return [head, *(line(" " * indent, part) for part in rest)]
 
 
 def _signs(glyphs: Glyphs) -> tuple[tuple[str, str], ...]:

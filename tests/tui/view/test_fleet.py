@@ -1,0 +1,99 @@
+"""The list of machines."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from vmsnap_tui.backends.base import Link
+from vmsnap_tui.engine.events import ConnectionView
+from vmsnap_tui.model.vm import Vm, VmState
+from vmsnap_tui.repository.stored import StoredPoint
+from vmsnap_tui.tui.glyphs import UNICODE
+from vmsnap_tui.tui.observed import Observed, Records
+from vmsnap_tui.tui.scenes import BUILD, DB, MAIL, WEB, point
+from vmsnap_tui.tui.still import NOW
+from vmsnap_tui.tui.view.fleet import (
+    CONNECTION_KEY,
+    FleetRow,
+    changed_bytes,
+    fleet_rows,
+    socket_name,
+    state_span,
+)
+from vmsnap_tui.tui.view.spans import plain
+from vmsnap_tui.units import MiB
+
+
+def stored(vm: Vm) -> StoredPoint:
+    found = point(vm, 2, {disk.target: 1 for disk in vm.disks})
+    return StoredPoint(found, Path("/nowhere"), None)
+
+
+def up(vm: Vm) -> ConnectionView:
+    return ConnectionView(vm.connection, Link.UP, "", (vm,))
+
+
+def rows(observed: Observed) -> tuple[FleetRow, ...]:
+    return fleet_rows(observed, NOW, UNICODE)
+
+
+def text(row: FleetRow) -> str:
+    return " ".join(plain(cell) for cell in row.cells)
+
+
+def test_alarms_come_first_then_names() -> None:
+    seen = Observed(fleet=(up(WEB), up(MAIL), up(DB), up(BUILD)))
+    assert [row.key for row in rows(seen)] == [DB.key, BUILD.key, MAIL.key, WEB.key]
+    seen.records = Records(alarms={WEB.key: ("interrupted",)})
+    assert [row.key for row in rows(seen)][:2] == [DB.key, WEB.key]
+
+
+def test_state_is_a_word_beside_the_sign() -> None:
+    for state in VmState:
+        shown = state_span(replace(WEB, state=state), UNICODE, stale=False).text
+        assert state.value in shown
+    assert "stale" in state_span(WEB, UNICODE, stale=True).text
+
+
+def test_a_lost_machine_stays_where_it_was() -> None:
+    lost = ConnectionView(WEB.connection, Link.DOWN, "gone", (WEB,))
+    seen = Observed(fleet=(lost, up(MAIL)))
+    [first, second] = rows(seen)
+    assert (first.key, second.key) == (MAIL.key, WEB.key)
+    assert "stale" in text(second)
+
+
+def test_a_connection_that_never_answered_has_a_row() -> None:
+    view = ConnectionView("qmp:///run/vm/x.qmp?agent=/y", Link.DOWN, "refused")
+    [row] = rows(Observed(fleet=(view,)))
+    assert row.key == CONNECTION_KEY + view.uri
+    assert "down" in text(row)
+    assert "x.qmp" in text(row)
+    assert socket_name("qmp://") == "qmp://"
+
+
+def test_connections_with_many_machines_stand_over_them() -> None:
+    view = ConnectionView("qemu:///system", Link.UP, "", (WEB, MAIL))
+    found = rows(Observed(fleet=(view,)))
+    assert [row.heading for row in found] == [True, False, False]
+    assert {row.group for row in found} == {"qemu:///system"}
+
+
+def test_changes_are_summed_over_the_disks_of_the_last_point() -> None:
+    assert changed_bytes(WEB, stored(WEB)) == 396 * MiB
+    assert changed_bytes(WEB, None) is None
+    assert changed_bytes(MAIL, stored(MAIL)) is None
+
+
+def test_changes_are_unknown_when_a_bitmap_is_inconsistent() -> None:
+    disk = DB.disks[0]
+    [bitmap] = disk.active.bitmaps
+    broken = replace(disk.active, bitmaps=(replace(bitmap, inconsistent=True),))
+    vm = replace(DB, disks=(replace(disk, chain=(broken,)),))
+    assert changed_bytes(DB, stored(DB)) == 9318 * MiB
+    assert changed_bytes(vm, stored(vm)) is None
+
+
+def test_a_hostile_name_is_shown_and_obeyed_by_nobody() -> None:
+    vm = replace(WEB, name="a\x1b]0;x\x07[/red]b")
+    [row] = rows(Observed(fleet=(up(vm),)))
+    assert "a␛]0;x␇[/red]b" in text(row)
