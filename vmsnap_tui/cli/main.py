@@ -51,9 +51,9 @@ def _run(said: Namespace, err: Diagnostics) -> int:
     keep_tracebacks(settings.state_directory)
     _log_to(settings.log)
     verb = options.command(said.verb)
-    if verb.CONNECTS:
+    if verb.CONNECTS is not options.Connects.NONE:
         settings = settings.with_discovered()
-        if not settings.connections:
+        if not settings.connections and verb.CONNECTS is options.Connects.NEEDED:
             raise NoConnection(
                 "there is nothing to connect to",
                 evidence="no --connect, and no running QEMU with a QMP socket in sight",
@@ -80,7 +80,7 @@ async def _attend(
     console = Console(Output(as_json=said.json), err, interrupts)
     engine = Engine(settings)
     try:
-        if verb.CONNECTS:
+        if verb.CONNECTS is not options.Connects.NONE:
             await engine.open()
         code: ExitCode = await verb.run(engine, said, console)
         return code

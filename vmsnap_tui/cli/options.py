@@ -1,6 +1,7 @@
 """What may be said on the command line, and the manual that `--help` prints."""
 
 import argparse
+from enum import Enum
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
@@ -82,6 +83,14 @@ environment:
   VMSNAP_STATE_DIR   journals and locks of operations
   VMSNAP_THEME       the theme where --theme is not given
 """
+
+
+class Connects(Enum):
+    """Whether a verb connects, as its module's CONNECTS says."""
+
+    NEEDED = "at least one connection"
+    IF_ANY = "whatever is there"
+    NONE = "it works on the repository alone"
 
 
 class Parser(argparse.ArgumentParser):

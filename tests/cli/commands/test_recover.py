@@ -48,6 +48,32 @@ async def test_a_lost_line_leaves_the_jobs_to_qemu(
     assert job["status"] == "running"
 
 
+async def test_the_same_machine_may_be_named_otherwise(
+    shell: Shell, machine: StartMachine
+) -> None:
+    web = await machine()
+    await _killed_backup(shell, web, signal.SIGKILL)
+    (job,) = await web.lab.execute("query-block-jobs")
+    await web.lab.execute("block-job-set-speed", device=job["device"], speed=0)
+    plainly = f"qmp://{web.qmp_path}"
+    done = await shell.run("--connect", plainly, "recover", "--yes", "--json")
+    assert done.code == 0 and done.document[0]["outcome"] is not None
+    assert await web.lab.execute("query-jobs") == []
+
+
+async def test_what_a_dead_machine_left_is_taken_back(
+    shell: Shell, machine: StartMachine
+) -> None:
+    web = await machine()
+    await _killed_backup(shell, web, signal.SIGKILL)
+    await web.kill()
+    done = await shell.run("recover", "--yes", "--json", machine=web)
+    assert done.code == 0
+    assert done.document[0]["outcome"] == "failed-and-undone"
+    assert list((shell.repository / "tmp").iterdir()) == []
+    assert (await shell.run("points", "--json")).document == []
+
+
 async def test_an_unknown_operation_is_10(shell: Shell, machine: StartMachine) -> None:
     said = await shell.run("recover", "nobody", "--yes", machine=await machine())
     assert said.code == 10

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "back up a machine as a new restore point"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 LEVELS = ("auto", "full", "incremental")
 
 

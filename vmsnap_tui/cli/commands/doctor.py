@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "find what is stale or broken, and what to do"
-CONNECTS = True
+CONNECTS = options.Connects.IF_ANY
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "follow the live event stream"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "freeze a guest's file systems for some seconds"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "pause, resume, cancel or throttle one job"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 ACTIONS = ("pause", "resume", "cancel", "speed")
 
 

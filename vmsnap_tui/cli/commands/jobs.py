@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "list the jobs inside QEMU"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 _HEADER = ("VM", "JOB", "KIND", "STATUS", "DONE", "OF", "LIMIT", "OPERATION")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "list the machines of all connections"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 _HEADER = ("VM", "STATE", "DISKS", "CHAIN", "JOBS", "LAST POINT", "ALARMS")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.repository.stored import StoredPoint
 
 SUMMARY = "list the restore points"
-CONNECTS = False
+CONNECTS = options.Connects.NONE
 
 _HEADER = ("POINT", "VM", "CREATED", "CONSISTENCY", "DISKS", "SIZE", "VERIFIED")
 

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from vmsnap_tui.cli import options
-from vmsnap_tui.errors import ExitCode, Locked, NotFound
+from vmsnap_tui.errors import ExitCode, Locked, NotFound, VmsnapError
 
 if TYPE_CHECKING:
     from vmsnap_tui.cli.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.journal import Unfinished
 
 SUMMARY = "finish or undo what an interrupted run left"
-CONNECTS = True
+CONNECTS = options.Connects.IF_ANY
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -58,18 +58,20 @@ async def _recover(
 
     worst = ExitCode.DONE
     for one in todo:
-        result = await attend(engine.recover(one.operation), console)
-        reports[one.operation] |= result_fields(result)
-        code = exit_code(result)
-        if code in {ExitCode.UNDONE, ExitCode.DONE}:
-            console.err.say(f"{one.operation}: {result.outcome.value}")
-            continue
-        error = failure(result)
-        if error is not None:
-            console.err.error(error)
-        worst = max(worst, code)
         if console.interrupts.asked:
             break
+        try:
+            result = await attend(engine.recover(one.operation), console)
+        except VmsnapError as refused:
+            worst = max(worst, console.err.error(refused))
+            continue
+        reports[one.operation] |= result_fields(result)
+        error = failure(result)
+        if error is None or error.exit_code is ExitCode.UNDONE:
+            console.err.say(f"{one.title}: {result.outcome.value}")
+            worst = max(worst, exit_code(result) if error is None else ExitCode.DONE)
+        else:
+            worst = max(worst, console.err.error(error))
     return worst
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "write a point's disks to a directory"
-CONNECTS = False
+CONNECTS = options.Connects.NONE
 FORMATS = ("qcow2", "raw")
 
 

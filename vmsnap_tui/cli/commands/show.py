@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "show one machine: disks, chains, bitmaps, jobs, agent"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 
 def configure(parser: ArgumentParser) -> None:

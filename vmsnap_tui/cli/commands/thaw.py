@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "thaw a guest's file systems"
-CONNECTS = True
+CONNECTS = options.Connects.NEEDED
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
 
 SUMMARY = "check a stored point"
-CONNECTS = False
+CONNECTS = options.Connects.NONE
 
 
 def configure(parser: ArgumentParser) -> None:
