@@ -39,7 +39,7 @@ def test_ci_is_understood_too() -> None:
 def test_help_names_every_verb(words: tuple[str, ...]) -> None:
     done = _run(*words)
     assert done.returncode == 0
-    for verb in ("demo", "test", "check", "matrix", "shots", "cli"):
+    for verb in ("demo", "test", "check", "matrix", "shots", "bench", "cli"):
         assert f"\n  {verb} " in done.stdout
 
 

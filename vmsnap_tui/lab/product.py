@@ -1,0 +1,98 @@
+"""The product as an operator's shell runs it: a whole process, by its command line.
+
+What measures the product must not share its process: imports that are done, caches
+that are warm and a garbage collector that has work would be measured with it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsnap_tui.lab.machines import Machine
+from vmsnap_tui.lab.monitor import LabFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One invocation: `phases_s` sums the time of its steps by their kind."""
+
+    wall_s: float
+    out: str
+    phases_s: dict[str, float]
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document of a verb that was asked for it."""
+        return json.loads(self.out)
+
+    def spent_s(self, *kinds: str) -> float:
+        """Seconds in the steps of these kinds."""
+        return sum(self.phases_s.get(kind, 0.0) for kind in kinds)
+
+
+class Product:
+    """Runs vmsnap-tui on a repository and a state directory below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.repository = directory / "repository"
+        self._state = directory / "state"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Journals and locks are kept apart from the operator's own."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("VMSNAP_")}
+        return {**kept, "VMSNAP_STATE_DIR": str(self._state)}
+
+    def command(self, *words: str, machines: tuple[Machine, ...] = ()) -> list[str]:
+        """Return the command line; it lets QEMU tell the machines' names."""
+        script = Path(sys.executable).with_name("vmsnap-tui")
+        program = [str(script)] if script.exists() else _MODULE
+        uris = [f"qmp://{each.qmp_path}?agent={each.agent_path}" for each in machines]
+        connect = [word for uri in uris for word in ("--connect", uri)]
+        return [*program, *connect, "--repo", str(self.repository), *words]
+
+    def run(self, *words: str, machines: tuple[Machine, ...] = ()) -> Ran:
+        """Run it to its end. Raises LabFailed with what it said when it fails."""
+        wall_s, done = timed(self.command(*words, machines=machines), self.environment)
+        operation = json.loads(done.stdout) if "--yes" in words else {}
+        journal = operation.get("journal")
+        phases_s = _phases_s(Path(journal), done.stderr) if journal else {}
+        return Ran(wall_s, done.stdout, phases_s)
+
+
+_MODULE = [sys.executable, "-m", "vmsnap_tui"]
+
+
+def timed(
+    command: list[str], environment: dict[str, str]
+) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """Run a process; return its seconds. Raises LabFailed when it fails."""
+    began_s = time.perf_counter()
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    wall_s = time.perf_counter() - began_s
+    if done.returncode != 0:
+        raise LabFailed(f"{command[0]} failed", evidence=done.stderr.strip())
+    return wall_s, done
+
+
+def _phases_s(journal: Path, told: str) -> dict[str, float]:
+    """The seconds that stderr tells of each step, by its kind in the journal."""
+    header = json.loads(journal.read_text("utf-8").partition("\n")[0])
+    kinds = [step["step"] for step in header["plan"]["steps"]]
+    phases_s = dict.fromkeys(kinds, 0.0)
+    for line in map(json.loads, told.splitlines()):
+        if line["type"] == "step-ended":
+            phases_s[kinds[line["step"] - 1]] += line["elapsed_s"]
+    return phases_s
