@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from weakref import WeakSet
 
-from vmsnap_tui.backends.base import BackendEvent
+from vmsnap_tui.backends.base import BackendEvent, VmChanged
 
 QUEUE_EVENTS = 1000
 """A UI that falls this far behind reads afresh anyway; the oldest go first."""
@@ -14,7 +14,8 @@ class Listener:
     """One listener's events from now on; ends when the backend is closed."""
 
     def __init__(self) -> None:
-        self._queue: deque[BackendEvent] = deque(maxlen=QUEUE_EVENTS)
+        self._queue: deque[BackendEvent] = deque()
+        self._changes: set[VmChanged] = set()
         self._stirred = asyncio.Event()
         self._over = False
 
@@ -27,9 +28,23 @@ class Listener:
                 raise StopAsyncIteration
             self._stirred.clear()
             await self._stirred.wait()
-        return self._queue.popleft()
+        event = self._queue.popleft()
+        if isinstance(event, VmChanged):
+            self._changes.discard(event)
+        return event
 
     def put(self, event: BackendEvent) -> None:
+        """One that says again what is still to be heard is left out; a `VmChanged`
+        does not fall off the end, as nothing else would have the machine read."""
+        if isinstance(event, VmChanged):
+            if event in self._changes:
+                return
+            self._changes.add(event)
+        if len(self._queue) == QUEUE_EVENTS:
+            oldest = self._queue.popleft()
+            if isinstance(oldest, VmChanged):
+                self._queue.popleft()
+                self._queue.append(oldest)
         self._queue.append(event)
         self._stirred.set()
 

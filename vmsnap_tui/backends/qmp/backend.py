@@ -138,7 +138,10 @@ class QmpBackend:
     async def is_gone(self, vm: str) -> bool:
         """A refusing unix socket has no process behind it; a missing one proves
         nothing, unless the process that was once connected to has ended."""
-        path, process = self._machine.uri.socket, self._session.process
+        path, process = self._machine.uri.socket, self._machine.processes.get(vm)
+        another = self._session.connected and vm != self._machine.key
+        if another and process is not None:
+            return process.ended
         if self._session.connected or not path:
             return False
         match await asyncio.to_thread(probe, path):

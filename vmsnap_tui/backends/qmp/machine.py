@@ -12,6 +12,7 @@ from typing import TypeVar
 from vmsnap_tui.backends.qmp import parse
 from vmsnap_tui.backends.qmp.agent_channel import agent, agent_chardev
 from vmsnap_tui.backends.qmp.commands import Command
+from vmsnap_tui.backends.qmp.process import Process
 from vmsnap_tui.backends.qmp.replies import (
     BlockGraph,
     BlockInfo,
@@ -56,6 +57,8 @@ class Machine:
         self.uri = uri
         self.graph_lock = asyncio.Lock()
         self.identity: Identity | None = None
+        self.processes: dict[str, Process] = {}
+        """The process of each machine that has answered here, by its key."""
         self._agent_chardev: str | None = None
         self._targets: tuple[str, ...] = ()
         self.nodes: dict[str, frozenset[str]] = {}
@@ -99,6 +102,9 @@ class Machine:
                 graph_safe_during_jobs=numbers >= _GRAPH_SAFE_FROM,
             ),
         )
+
+        if self.session.process is not None:
+            self.processes[self.key] = self.session.process
 
     def forget_agent(self) -> None:
         """A port came or went: look for the agent's again at the next reading."""
