@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 from tests.cli.conftest import Shell, fill
@@ -44,3 +45,22 @@ async def test_a_dry_run_writes_nothing(
     )
     assert said.code == 0 and said.document["point"] == made["point"]
     assert not to.exists()
+
+
+async def test_qemu_img_alone_restores_a_point_in_an_emergency(
+    shell: Shell, machine: StartMachine, tmp_path: Path
+) -> None:
+    web = await machine()
+    await fill(web, mebibytes=1)
+    await shell.run("backup", "web-01", machine=web)
+    await web.qemu_io("vda", "write -P 9 512k 64k")
+    made = (await shell.run("backup", "web-01", "--json", machine=web)).document
+    (stored,) = shell.repository.glob(f"vms/*/points/{made['point']}/disk-vda.qcow2")
+    by_hand, by_us = tmp_path / "by-hand.raw", tmp_path / "vda.raw"
+    process = await asyncio.create_subprocess_exec(
+        "qemu-img", "convert", "-O", "raw", stored.name, str(by_hand), cwd=stored.parent
+    )
+    assert await process.wait() == 0
+    await shell.run("restore", made["point"], "--to", str(tmp_path), "--format", "raw")
+    assert by_hand.read_bytes() == by_us.read_bytes()
+    assert by_us.read_bytes()[512 << 10 : 576 << 10] == b"\11" * (64 << 10)
