@@ -1,0 +1,72 @@
+"""The fleet."""
+
+from tests.tui.conftest import Stage, app_of, screen_text
+from vmsnap_tui.engine.events import JobsMoved
+from vmsnap_tui.tui.messages import EngineSpoke
+from vmsnap_tui.tui.scenes import DB, EMPTY, FLEET, UNREACHABLE, WEB, jobs
+from vmsnap_tui.tui.screens.home import HomeScreen
+from vmsnap_tui.tui.widgets.table import Table
+
+
+async def test_the_highlighted_machine_is_beside_the_list(stage: Stage) -> None:
+    async with stage(FLEET, size=(120, 36)) as pilot:
+        assert "paused by an I/O error" in screen_text(pilot)
+        await pilot.press("down")
+        await pilot.pause()
+        assert "build-02.qcow2" in screen_text(pilot)
+
+
+async def test_a_small_screen_has_the_list_alone(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        assert "db-01.qcow2" not in screen_text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "db-01.qcow2" in screen_text(pilot)
+
+
+async def test_a_lost_machine_is_marked_and_stays(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        [row] = [each for each in screen_text(pilot).splitlines() if "cache-03" in each]
+    assert "stale" in row
+
+
+async def test_a_connection_that_is_down_says_why_on_any_screen(stage: Stage) -> None:
+    async with stage(UNREACHABLE, "enter") as pilot:
+        assert "another client holds it" in screen_text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "another client" not in screen_text(pilot)
+
+
+async def test_no_connection_says_how_to_name_one(stage: Stage) -> None:
+    async with stage(EMPTY) as pilot:
+        assert "--connect" in screen_text(pilot)
+
+
+async def test_jobs_are_under_the_list_while_they_run(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        app = app_of(pilot)
+        app.post_message(EngineSpoke(JobsMoved(WEB.key, jobs())))
+        await pilot.pause()
+        assert "112 MiB/s" in screen_text(pilot)
+        app.post_message(EngineSpoke(JobsMoved(WEB.key, ())))
+        await pilot.pause()
+        assert "112 MiB/s" not in screen_text(pilot)
+
+
+async def test_the_order_can_be_changed(stage: Stage) -> None:
+    async with stage(FLEET, "o", "o") as pilot:
+        table = app_of(pilot).screen.query_one("#fleet", Table)
+        assert table.sort_key == "name"
+        assert table.shown_rows[0].key != DB.key
+
+
+async def test_actions_are_about_the_machine_under_the_cursor(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        screen = app_of(pilot).screen
+        assert isinstance(screen, HomeScreen)
+        assert screen.vm_key == DB.key
+        await pilot.press("end")
+        assert screen.vm_key is None
+        assert screen.why_not("open") == ""
+        assert screen.why_not("backup")

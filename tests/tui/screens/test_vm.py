@@ -1,0 +1,39 @@
+"""One machine."""
+
+from tests.tui.conftest import Stage, app_of, screen_text
+from vmsnap_tui.engine.events import FleetChanged
+from vmsnap_tui.tui.messages import EngineSpoke
+from vmsnap_tui.tui.scenes import FLEET, WEB
+from vmsnap_tui.tui.screens.vm import VmScreen
+
+_OPEN = ("down", "down", "down", "down", "enter")
+
+
+async def test_on_a_wide_screen_points_stand_beside_the_chains(stage: Stage) -> None:
+    async with stage(FLEET, *_OPEN, size=(120, 36)) as pilot:
+        [row] = [
+            each for each in screen_text(pilot).splitlines() if "Points  3" in each
+        ]
+    assert "web-01" in row
+
+
+async def test_on_a_small_screen_they_stand_below(stage: Stage) -> None:
+    async with stage(FLEET, *_OPEN) as pilot:
+        text = screen_text(pilot)
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        await pilot.pause()
+        wide = screen_text(pilot)
+    assert text.index("web-01-data.qcow2") < text.index("incremental")
+    assert wide.count("Machine") == 1
+
+
+async def test_a_machine_that_goes_leaves_a_sentence(stage: Stage) -> None:
+    async with stage(FLEET, *_OPEN) as pilot:
+        app = app_of(pilot)
+        app.post_message(EngineSpoke(FleetChanged(())))
+        await pilot.pause()
+        assert "not there any more" in screen_text(pilot)
+        assert isinstance(app.screen, VmScreen)
+        assert app.screen.vm_key == WEB.key
+        assert app.screen.why_not("backup")

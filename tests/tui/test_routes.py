@@ -1,0 +1,79 @@
+"""Where actions lead, and what keeps them from it."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.tui.conftest import Stage, app_of, screen_text
+from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.tui.scene import until
+from vmsnap_tui.tui.scenes import BUILD, CACHE, FLEET, INTERRUPTED, MAIL, WEB
+from vmsnap_tui.tui.still import Still, StillConnection
+
+_TO_WEB = ("down", "down", "down", "down")
+
+
+@pytest.mark.parametrize(
+    ("key", "screen"),
+    [
+        ("enter", "VmScreen"),
+        ("b", "BackupForm"),
+        ("p", "PointsScreen"),
+        ("r", "RestoreForm"),
+        ("j", "JobsScreen"),
+        ("e", "EventsScreen"),
+        ("d", "DoctorScreen"),
+        ("question_mark", "HelpScreen"),
+        ("f", "ConfirmDialog"),
+    ],
+)
+async def test_a_key_leads_to_its_screen_and_esc_back(
+    stage: Stage, key: str, screen: str
+) -> None:
+    async with stage(FLEET, *_TO_WEB, key, size=(120, 36)) as pilot:
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == screen)
+        await pilot.press("escape")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "HomeScreen")
+
+
+async def test_reasons_are_about_the_machine(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        app = app_of(pilot)
+        assert "no point yet" in app.why_not("restore", MAIL.key)
+        assert "agent" in app.why_not("freeze", MAIL.key)
+        assert "agent" in app.why_not("freeze", BUILD.key)
+        assert "connection is down" in app.why_not("backup", CACHE.key)
+        assert "nothing to recover" in app.why_not("recover", None)
+        assert app.why_not("backup", WEB.key) == ""
+        assert app.why_not("restore", CACHE.key) == ""
+
+
+async def test_a_machine_without_a_fit_disk_has_nothing_to_back_up(
+    stage: Stage,
+) -> None:
+    vm = replace(WEB, disks=(Disk("cd", "cd", (), unfit="it is empty"),))
+    still = Still(connections=(StillConnection(WEB.connection, vm),))
+    async with stage(still, "b") as pilot:
+        assert "no disk" in screen_text(pilot)
+
+
+async def test_interrupted_operations_are_offered_at_the_start(stage: Stage) -> None:
+    async with stage(INTERRUPTED, size=(120, 36)) as pilot:
+        assert "press R to recover" in screen_text(pilot)
+        await pilot.press("R")
+        assert "Recover “backup web-01”?" in screen_text(pilot)
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "RunWatch")
+
+
+async def test_f5_reads_everything_again(stage: Stage) -> None:
+    async with stage(FLEET, "f5") as pilot:
+        app = app_of(pilot)
+        await until(pilot, lambda: not app.workers._workers or app.observed.opened)
+        assert len(app.observed.fleet) == 6
+
+
+async def test_quitting_asks_only_while_something_runs(stage: Stage) -> None:
+    async with stage(FLEET, "q") as pilot:
+        await pilot.pause()
+    assert app_of(pilot).return_code == 0
