@@ -15,7 +15,7 @@ from tests.conftest import StartMachine
 from tests.engine.rig import Rig
 from vmsnap_tui.engine.effects import Effects, Output
 from vmsnap_tui.engine.events import Outcome, RunResult
-from vmsnap_tui.engine.journal import Entry, Journal
+from vmsnap_tui.engine.journal import Journal
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.plan.requests import BackupRequest
 from vmsnap_tui.plan.steps import Step
@@ -47,10 +47,10 @@ class Instants:
     def _patch(self, patch: pytest.MonkeyPatch) -> None:
         write, perform, instants = Journal._write, Effects.perform, self
 
-        def writing(journal: Journal, entry: Entry) -> None:
-            instants.pass_by(f"before writing {entry}")
-            write(journal, entry)
-            instants.pass_by(f"after writing {entry}")
+        def writing(journal: Journal, line: bytes) -> None:
+            instants.pass_by(f"before writing {line[-80:]!r}")
+            write(journal, line)
+            instants.pass_by(f"after writing {line[-80:]!r}")
 
         async def performing(effects: Effects, step: Step) -> Output:
             instants.pass_by(f"before {step.describe()}")
@@ -186,7 +186,9 @@ async def test_qemu_killed_before_a_step_leaves_whole_points_only(
     result = await rig.backup()
     instants.hook = None
     written_out = STEPS.index(step) > STEPS.index("DetachTargets")
-    assert result.outcome is (Outcome.DONE if written_out else Outcome.UNDONE), result.error
+    assert result.outcome is (Outcome.DONE if written_out else Outcome.UNDONE), (
+        result.error
+    )
     await rig.machine.start()
     assert await rig.leftovers() == []
     assert await rig.restore(first.point) == before

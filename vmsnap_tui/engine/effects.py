@@ -137,6 +137,11 @@ class Effects:
                 assert_never(step)
         return None
 
+    def let_go(self) -> None:
+        """Hold nothing any more: a guest that is frozen now is thawed by its guard."""
+        if self._guard is not None:
+            self._guard.let_go()
+
     async def world(self, step: Step) -> World:
         """The facts by which a step that was broken off is settled."""
         started = False

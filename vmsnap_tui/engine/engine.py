@@ -3,10 +3,12 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from vmsnap_tui.backends.base import Backend, Link
 from vmsnap_tui.engine import doctor, wires
@@ -278,8 +280,11 @@ class Engine:
         report = self.journals.guard_report(f"freeze-{secrets.token_hex(6)}")
         guard = FreezeGuard(agent.socket, seconds, report)
         await guard.arm()
-        await guard.freeze()
-        return await guard.wait_thawed()
+        try:
+            await guard.freeze()
+            return await guard.wait_thawed()
+        finally:
+            guard.let_go()
 
     async def thaw(self, vm: Vm) -> int:
         """Thaw a guest that was found frozen; 0 where it was not."""
@@ -337,7 +342,16 @@ class Engine:
             raise UsageError("no repository is named", remedy="say --repo DIR")
         repository = self.repository
         shelf = shelf_of(repository, vm) if repository else empty_shelf(path, vm)
-        return plan_backup(vm, request, shelf, identity)
+        plan = plan_backup(vm, request, shelf, identity)
+        return replace(plan, warnings=(*self._beforehand(vm), *plan.warnings))
+
+    def _beforehand(self, vm: Vm) -> Iterator[str]:
+        """What running a backup does first, for the operator to know."""
+        for left in self.unfinished():
+            if left.vm == vm.key and not left.alive:
+                yield f"{left.title} {left.operation} was interrupted: it {left.will}"
+        if self.repository is None:
+            yield f"there is no repository in {self.settings.repository}: one is made"
 
     async def _fresh(self, name: str) -> Vm:
         """The machine as it is now, not as it was last shown."""
@@ -380,6 +394,10 @@ class Engine:
         for connection in self._connections:
             if connection.view.uri == plan.connection:
                 return connection.backend
+        for connection in self._connections:
+            if any(vm.key == plan.vm for vm in connection.view.vms):
+                # the same machine under another URI: its monitor takes no second client
+                return connection.backend
         backend = self._extra.get(plan.connection)
         if backend is None:
             backend = self._backends(plan.connection)
@@ -401,6 +419,12 @@ class Engine:
         self._runs.append(handle)
         handle.launch(work)
         return handle
+
+
+def _address(uri: str) -> str:
+    """Two URIs of one monitor may differ in what follows the address; a second
+    connection to it would find it busy, with ourselves."""
+    return uri.split("?", 1)[0]
 
 
 def _is_named(vm: Vm, name: str) -> bool:

@@ -1,8 +1,12 @@
 """The parent's side of the freeze guard: start it, tell it, read what it did."""
 
 import asyncio
+import contextlib
 import json
+import os
+import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,33 +84,43 @@ def _time(seen: dict[str, dict[str, Any]], event: str) -> float | None:
 class FreezeGuard:
     """A guard process of ours. `freeze` returns with the guest frozen, or raises
     StepFailed and the guest thawed or a thaw on its way; `thaw` may be called twice.
+
+    A plain `Popen` on purpose: asyncio kills a child whose transport it closes, and
+    a guard must outlive whoever started it.
     """
 
     def __init__(self, socket: str, deadline_s: float, report: Path) -> None:
         self.socket = socket
         self.deadline_s = deadline_s
         self.report = report
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard = bytearray()
+        self._stirred = asyncio.Event()
+        self._silent = False
 
     async def arm(self) -> None:
         """Start the guard, which meets the agent; nothing is frozen yet."""
         self.report.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "vmsnap_tui.engine.guard",
-            self.socket,
-            str(self.deadline_s),
-            str(self.report),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        words = [self.socket, str(self.deadline_s), str(self.report)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "vmsnap_tui.engine.guard", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        await self._expect("ready", ARM_TIMEOUT_S)
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._process.stdout.fileno(), self._hear)
+        try:
+            await self._expect("ready", ARM_TIMEOUT_S)
+        except BaseException:
+            self.let_go()
+            raise
 
     async def freeze(self) -> int:
         """Freeze; returns the number of file systems."""
-        self._tell("freeze")
+        self._tell(b"freeze\n")
         said = await self._expect("frozen", self.deadline_s + GRACE_S)
         return int(said.get("filesystems", 0))
 
@@ -117,7 +131,7 @@ class FreezeGuard:
         the guest may be left frozen; a living guard goes on trying for three minutes.
         """
         if self._process is not None:
-            self._tell("thaw")
+            self._tell(b"thaw\n")
             await self._end(THAW_TIMEOUT_S)
         report = read_report(self.report)
         if report.may_be_frozen:
@@ -125,34 +139,69 @@ class FreezeGuard:
             report = read_report(self.report)
         return report
 
-    async def _end(self, timeout_s: float) -> None:
-        """Until the guard has ended; one that still tries is left to it."""
-        assert self._process is not None
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._process.wait()
-        except TimeoutError:
-            if read_report(self.report).may_be_frozen:
-                raise _failure(self.socket, {"cause": "no thaw in time"}) from None
-        self._process = None
-
     async def wait_thawed(self) -> FreezeReport:
         """Until the guard thaws by itself, at its deadline."""
         await self._end(self.deadline_s + THAW_TIMEOUT_S)
         return read_report(self.report)
 
-    def _tell(self, word: str) -> None:
+    def let_go(self) -> None:
+        """Hang up: a guard that holds a frozen guest thaws it at once, and ends."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_reader(process.stdout.fileno())
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
+        # Its end is the kernel's and init's business now, not a leak of ours.
+        threading.Thread(target=process.wait, daemon=True).start()
+
+    async def _end(self, timeout_s: float) -> None:
+        """Until the guard has ended; one that still tries is left to it."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._silent:
+                    self._stirred.clear()
+                    await self._stirred.wait()
+        except TimeoutError:
+            if read_report(self.report).may_be_frozen:
+                raise _failure(self.socket, {"cause": "no thaw in time"}) from None
+        self.let_go()
+
+    def _tell(self, word: bytes) -> None:
         assert self._process is not None and self._process.stdin is not None
-        if not self._process.stdin.is_closing():
-            self._process.stdin.write(word.encode() + b"\n")
+        # A guard that has ended says so by its silence.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(word)
+            self._process.stdin.flush()
+
+    def _hear(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        chunk = os.read(self._process.stdout.fileno(), 65536)
+        if not chunk:
+            self._silent = True
+            asyncio.get_running_loop().remove_reader(self._process.stdout.fileno())
+        self._heard += chunk
+        self._stirred.set()
+
+    async def _line(self) -> dict[str, Any]:
+        while b"\n" not in self._heard:
+            if self._silent:
+                return {"event": "gone"}
+            self._stirred.clear()
+            await self._stirred.wait()
+        line, _, rest = bytes(self._heard).partition(b"\n")
+        self._heard = bytearray(rest)
+        said: dict[str, Any] = json.loads(line)
+        return said
 
     async def _expect(self, event: str, timeout_s: float) -> dict[str, Any]:
-        assert self._process is not None and self._process.stdout is not None
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    line = await self._process.stdout.readline()
-                    said: dict[str, Any] = json.loads(line or '{"event":"gone"}')
+                    said = await self._line()
                     if said["event"] == event:
                         return said
                     if said["event"] in ("refused", "failed", "stuck", "gone"):

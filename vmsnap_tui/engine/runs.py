@@ -21,7 +21,7 @@ from vmsnap_tui.engine.journal import Journal, Journals
 from vmsnap_tui.engine.machine import Direction, Mark, Record
 from vmsnap_tui.engine.results import OUTCOMES, result_of
 from vmsnap_tui.errors import PlanRefused, VmsnapError
-from vmsnap_tui.model.point import Consistency
+from vmsnap_tui.model.point import Consistency, DiskLevel
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import DiskPlan, Plan
 from vmsnap_tui.repository import locks
@@ -117,10 +117,9 @@ class Runner:
         """A plan from its beginning. Raises Locked or PlanRefused, nothing changed."""
         repository = self._repository(handle.plan, True)
         with self._locked(handle.plan, repository):
-            if handle.plan.vm:
-                await self._settle_earlier(handle)
+            settled = bool(handle.plan.vm) and await self._settle_earlier(handle)
             plan = await self._replan(handle.plan)
-            _check_still_fits(handle.plan, plan)
+            _check_still_fits(handle.plan, plan, settled=settled)
             handle.plan = plan
             journal = self.journals.create(plan)
             try:
@@ -142,11 +141,11 @@ class Runner:
         finally:
             journal.close()
 
-    async def _settle_earlier(self, handle: RunHandle) -> None:
-        """Finish or undo what an earlier run of this machine left.
-
-        Raises PlanRefused when that cannot be done now.
+    async def _settle_earlier(self, handle: RunHandle) -> bool:
+        """Finish or undo what an earlier run of this machine left; whether there was
+        anything. Raises PlanRefused when that cannot be done now.
         """
+        settled = False
         for header, _, alive in list(self.journals.unended()):
             if header.plan.vm != handle.plan.vm or alive:
                 continue
@@ -160,6 +159,8 @@ class Runner:
                     evidence=result.error,
                     remedy=f"run `vmsnap-tui recover {header.plan.operation}`",
                 )
+            settled = True
+        return settled
 
     @contextmanager
     def _locked(self, plan: Plan, repository: Repository) -> Iterator[None]:
@@ -204,6 +205,8 @@ class Runner:
             outcome = OUTCOMES[await executor.run()]
         except (VmsnapError, OSError) as lost:
             error = str(lost)
+        finally:
+            executor.effects.let_go()
         if outcome in (Outcome.DONE, Outcome.UNDONE):
             journal.end(outcome.value)
             self.journals.drop_old(time.time())
@@ -251,14 +254,23 @@ def _unstick(journal: Journal) -> None:
         journal.append(Record(last.index, Direction.BACK, Mark.ABSENT))
 
 
-def _check_still_fits(approved: Plan, now: Plan) -> None:
-    """What was approved is what will be done. Raises PlanRefused otherwise."""
+def _check_still_fits(approved: Plan, now: Plan, *, settled: bool) -> None:
+    """What was approved is what will be done. Raises PlanRefused otherwise.
+
+    Where an earlier operation was `settled` first, a disk may now need less than was
+    approved (a point that it finished is built upon), never more.
+    """
     before = [(d.target, d.level, d.before) for d in approved.disks]
     after = [(d.target, d.level, d.before) for d in now.disks]
     kinds = [type(step) for step in approved.steps]
     if before == after and kinds == [type(step) for step in now.steps]:
         return
     changed = sorted({d.target for d in now.disks if _part(d, before)})
+    full = {d.target for d in now.disks if d.level == DiskLevel.FULL}
+    approved_full = {d.target for d in approved.disks if d.level == DiskLevel.FULL}
+    same_disks = [d.target for d in approved.disks] == [d.target for d in now.disks]
+    if settled and same_disks and full <= approved_full:
+        return
     reasons = "; ".join(f"{d.target}: {d.level}, {d.reason}" for d in now.disks)
     raise PlanRefused(
         "the machine has changed since this plan was made",

@@ -64,20 +64,25 @@ def _on_disk(step: Step, plan: Plan) -> tuple[str, ...]:
             return (_shell(*create, *backing, path, size),)
         case SealTarget():
             path = f"{partial}/{step.file}"
-            return (_shell("qemu-img", "check", path), _shell("sha256sum", path))
+            check = _shell("qemu-img", "check", _json((path,)))
+            return (check, _shell("sha256sum", path))
         case CommitPoint():
             return (_shell("mv", "-T", partial, f"…/points/{step.point}"),)
         case RestoreDisk():
             chain = _chain_of(plan, step.target)
-            graph = "json:" + json.dumps(_graph(chain), separators=(",", ":"))
             convert = ["qemu-img", "convert", "-O", step.format]
-            return (_shell(*convert, graph, step.partial),)
+            return (_shell(*convert, _json(chain), step.partial),)
         case _:
             return ()
 
 
 def _chain_of(plan: Plan, target: str) -> tuple[str, ...]:
     return next(disk.before for disk in plan.disks if disk.target == target)
+
+
+def _json(files: tuple[str, ...]) -> str:
+    """The chain by its files alone: no header's backing name is followed."""
+    return "json:" + json.dumps(_graph(files), separators=(",", ":"))
 
 
 def _graph(files: tuple[str, ...]) -> dict[str, object]:
