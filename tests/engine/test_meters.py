@@ -131,7 +131,7 @@ def test_a_job_of_ours_bears_its_operation_s_title() -> None:
 
 def test_a_foreign_job_bears_its_own_name() -> None:
     foreign = replace(RUNNING, id="drive-mirror0", kind="mirror")
-    (view,) = Meters().feed(_vm(foreign), 0.0, {"": "not this", "op": "nor this"})
+    (view,) = Meters().feed(_vm(foreign), 0.0, {"op": "not this"})
     assert view.title == "mirror drive-mirror0"
 
 

@@ -72,7 +72,7 @@ def test_every_step_tells_what_is_sent_for_it() -> None:
             f"sha256sum {file}",
         ),
         "WriteManifest": (),
-        "CommitPoint": (f"mv -T {partial} …/points/{POINT}",),
+        "CommitPoint": (f"mv -T {partial} '…/points/{POINT}'",),
     }
 
 

@@ -112,10 +112,10 @@ def a_point(*disks: StoredDisk) -> Point:
     )
 
 
-def a_shelf(*disks: StoredDisk, depth: int = 1) -> Shelf:
+def a_shelf(*disks: StoredDisk, depth: int = 1, path: str = "/backup") -> Shelf:
     """A repository whose newest point EARLIER holds these disks."""
     return Shelf(
-        path="/backup",
+        path=path,
         bitmap_prefix=PREFIX,
         next_seq=8,
         free_bytes=FREE_BYTES,
