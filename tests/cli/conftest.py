@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,14 @@ from typing import Any
 import pytest
 
 from vmsnap_tui.lab.machines import Machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts a machine says so, for the matrix of QEMU versions."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "machine" in fixtures and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.qemu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +111,6 @@ async def stop_in_mid_copy(process: Process, how: signal.Signals) -> None:
     """Send the signal while the jobs of a throttled backup are copying."""
     await until_told(process, '"done_bytes"')
     process.send_signal(how)
-
-
-RunCli = Callable[..., Awaitable[Ended]]
 
 
 @pytest.fixture
