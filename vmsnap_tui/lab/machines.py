@@ -204,7 +204,7 @@ class Machine:
         """Wait until the guest's agent answers (about 4 s after the start)."""
         await self.ask_agent("guest-ping")
 
-    async def ask_agent(self, command: str, **arguments: Any) -> Any:
+    async def ask_agent(self, command: str, /, **arguments: Any) -> Any:
         """Ask the guest agent; see `monitor.ask_agent`."""
         return await ask_agent(self.agent_path, command, **arguments)
 

@@ -128,7 +128,7 @@ class LabMonitor:
         return answer
 
 
-async def ask_agent(path: Path, command: str, **arguments: Any) -> Any:
+async def ask_agent(path: Path, command: str, /, **arguments: Any) -> Any:
     """Ask the guest agent once, after a sync that drops what others left unread.
 
     Holds the agent's only connection while it lasts. Raises CommandRefused with the
