@@ -77,6 +77,14 @@ OPERATIONS: tuple[Action, ...] = (
         ("run-watch",),
     ),
     Action(
+        "watch",
+        "w",
+        "Watch",
+        "Back to the operation that was begun here last: its steps and its result.",
+        ("home", "vm", "jobs"),
+        in_footer=False,
+    ),
+    Action(
         "verify",
         "v",
         "Verify",

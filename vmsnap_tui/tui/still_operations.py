@@ -58,6 +58,7 @@ class StillRun:
         self.history = tuple(history)
         self.cancels = 0
         self._refused = refused
+        self._moved = asyncio.Event()
 
     @property
     def done(self) -> bool:
@@ -72,13 +73,19 @@ class StillRun:
         for event in self.history:
             yield event
         if not self.done:
-            await asyncio.Event().wait()
+            await self._moved.wait()
 
     async def result(self) -> RunResult:
         if self._refused is not None:
             raise self._refused
-        assert self._ended is not None
+        while self._ended is None:
+            await self._moved.wait()
         return self._ended
+
+    def end(self, history: Sequence[RunEvent]) -> None:
+        """Let it be over, in another way than it stands."""
+        self.history = tuple(history)
+        self._moved.set()
 
     def cancel(self) -> None:
         self.cancels += 1

@@ -1,6 +1,7 @@
 """A backup is two keys away, and the form shows what would happen all the while."""
 
 import asyncio
+from dataclasses import replace
 
 from textual.screen import Screen
 from textual.widgets import Button
@@ -18,8 +19,9 @@ from vmsnap_tui.errors import PlanRefused
 from vmsnap_tui.model.vm import VmState
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import BackupRequest, Level, Request
-from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, completed, web
+from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, completed, copying, web
 from vmsnap_tui.tui.screens.backup_form import BackupForm
+from vmsnap_tui.tui.screens.confirm import ConfirmDialog
 from vmsnap_tui.tui.screens.home import HomeScreen
 from vmsnap_tui.tui.screens.plan_review import PlanReview
 from vmsnap_tui.tui.screens.run_watch import RunWatch
@@ -165,3 +167,21 @@ async def test_a_machine_that_is_paused_meanwhile_is_planned_anew() -> None:
         assert len(engine.planned) > count
         assert not last_request(engine).quiesce
         assert "the machine is paused" in shown(pilot)
+
+
+async def test_a_hostile_name_is_text_on_every_screen_of_the_way() -> None:
+    hostile = replace(web(), name="[/x][@click=app.quit]\x1b]52;c;aGk=\x07")
+    engine = StillEngine(hostile, started=copying())
+    async with on_stage(engine, form) as pilot:
+        name = "[/x][@click=app.quit]␛]52;c;aGk=␇"
+        assert name in shown(pilot)
+        await pilot.press("enter")
+        await reached(pilot, PlanReview)
+        assert name in shown(pilot)
+        await pilot.press("enter")
+        await reached(pilot, RunWatch)
+        await pilot.press("x")
+        await reached(pilot, ConfirmDialog)
+        await pilot.press("escape", "escape")
+        await reached(pilot, HomeScreen)
+        assert "\x1b" not in shown(pilot) + told(pilot)

@@ -97,3 +97,27 @@ async def test_a_plan_that_is_refused_again_says_so() -> None:
         await until(pilot, lambda: "it has changed" in shown(pilot))
         await pilot.press("a")
         await until(pilot, lambda: "there is no room" in shown(pilot))
+
+
+async def test_a_run_that_was_left_is_watched_again() -> None:
+    run = still_run(copying(), backup_plan())
+    engine = StillEngine(web())
+    engine.runs = (run,)
+    async with on_stage(engine, lambda: watch(run)) as pilot:
+        await pilot.press("escape")
+        await reached(pilot, HomeScreen)
+        assert "w watches it" in told(pilot)
+        await pilot.press("w")
+        screen = await reached(pilot, RunWatch)
+        assert screen.handle is run
+
+
+async def test_how_a_run_ends_that_nobody_watches_is_told() -> None:
+    run = cast(StillRun, still_run(copying(), backup_plan()))
+    async with on_stage(
+        StillEngine(web()), lambda: watch(cast(RunHandle, run))
+    ) as pilot:
+        await pilot.press("escape")
+        await reached(pilot, HomeScreen)
+        run.end(failed())
+        await until(pilot, lambda: "failed, and undone" in told(pilot))

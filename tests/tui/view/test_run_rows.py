@@ -185,3 +185,11 @@ def test_a_refusal_says_that_nothing_was_changed() -> None:
     assert "what to do   plan again" in shown
     locked = text(refusal_lines(Locked("it is locked", evidence="root, pid 7"), 80))
     assert "root, pid 7" in locked
+
+
+def test_a_step_that_began_before_anybody_listened_has_no_clock() -> None:
+    view = RunView.of(backup_plan())
+    for event in copying():
+        view = heard(view, event, None)
+    lines = run_lines(view, (), 104.0, 80)
+    assert plain(lines[7]).rstrip().endswith("every disk is complete")

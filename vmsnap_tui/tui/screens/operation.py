@@ -32,7 +32,7 @@ class OperationScreen(BaseScreen[ResultT]):
         from vmsnap_tui.tui.screens.run_watch import RunWatch
 
         if handle is not None:
-            self.app.switch_screen(RunWatch(handle))
+            self.app.switch_screen(RunWatch(handle, just_begun=True))
 
 
 def heading(line: Line = ()) -> Static:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -11,7 +11,13 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from vmsnap_tui.engine.events import EngineEvent, JobsMoved, JobView, RunEvent
+from vmsnap_tui.engine.events import (
+    EngineEvent,
+    JobsMoved,
+    JobView,
+    Outcome,
+    RunEvent,
+)
 from vmsnap_tui.engine.runs import RunHandle
 from vmsnap_tui.errors import VmsnapError
 from vmsnap_tui.plan.plan import Plan
@@ -23,6 +29,7 @@ from vmsnap_tui.tui.view.run_rows import (
     RunView,
     heard,
     line_of_step,
+    outcome_sentence,
     refusal_lines,
     run_lines,
     undo_list,
@@ -30,6 +37,9 @@ from vmsnap_tui.tui.view.run_rows import (
 from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line
 from vmsnap_tui.tui.widgets.lines import LinesView
 from vmsnap_tui.tui.widgets.toned import content_of
+
+if TYPE_CHECKING:
+    from vmsnap_tui.tui.app import VmsnapApp
 
 _REDRAW_S = 0.5
 _SHOWN_UNDOS = 8
@@ -68,9 +78,10 @@ class RunWatch(OperationScreen[None]):
             self.plan = plan
             self.error = error
 
-    def __init__(self, handle: RunHandle) -> None:
+    def __init__(self, handle: RunHandle, *, just_begun: bool = False) -> None:
         super().__init__()
         self.handle = handle
+        self._replayed = 0 if just_begun else len(handle.history)
         self.view = RunView.of(handle.plan)
         self.error: VmsnapError | None = None
         self._cancelled = False
@@ -111,7 +122,8 @@ class RunWatch(OperationScreen[None]):
     def on_run_watch_heard(self, message: Heard) -> None:
         before = self.view.current
         self._heard += 1
-        self.view = heard(self.view, message.event, self._now_s())
+        now_s = self._now_s() if self._heard > self._replayed else None
+        self.view = heard(self.view, message.event, now_s)
         self._show()
         if self.view.result is not None:
             self.query_one("#run-steps", LinesView).scroll_home(animate=False)
@@ -187,6 +199,14 @@ class RunWatch(OperationScreen[None]):
             return "Its result stands already: it can only be finished."
         return ""
 
+    def do_leave(self) -> None:
+        """Leave the run alone; how it ends is told on whatever screen is on top."""
+        if not self.over:
+            app = self.ours
+            app.say(f"{self.handle.plan.title} goes on; w watches it.")
+            app.run_worker(tell_end(app, self.handle), group="ends")
+        super().do_leave()
+
     def do_cancel_run(self) -> None:
         undos = undo_list(self.view)
         shown = [line("  ", each) for each in undos[:_SHOWN_UNDOS]]
@@ -234,3 +254,20 @@ class RunWatch(OperationScreen[None]):
             self.do_plan_again()
         elif self.over:
             self.do_leave()
+
+
+async def tell_end(app: VmsnapApp, handle: RunHandle) -> None:
+    """Say how a run ended that nobody watches; nothing if it is watched again."""
+    try:
+        result = await handle.result()
+    except VmsnapError as error:
+        app.say_error(error)
+        return
+    watched = app.screen
+    if isinstance(watched, RunWatch) and watched.handle is handle:
+        return
+    done = result.outcome is Outcome.DONE
+    severity: Literal["information", "warning", "error"] = "information"
+    if not done or result.warnings:
+        severity = "warning" if done or result.interrupted else "error"
+    app.say(outcome_sentence(result), severity)

@@ -34,7 +34,7 @@ from vmsnap_tui.tui.view.paragraphs import (
     spread,
     warning,
 )
-from vmsnap_tui.tui.view.spans import Line, Tone
+from vmsnap_tui.tui.view.spans import Line, Tone, plain
 from vmsnap_tui.tui.view.verdict import error_rows
 from vmsnap_tui.units import format_bytes, format_duration, format_rate
 
@@ -108,8 +108,9 @@ class RunView:
         return not self.undoing and any(r.mark is Mark.DONE for r in committed[:1])
 
 
-def heard(view: RunView, event: RunEvent, now_s: float) -> RunView:
-    """The view after one more event; `now_s` is when it was heard."""
+def heard(view: RunView, event: RunEvent, now_s: float | None) -> RunView:
+    """The view after one more event; `now_s` is when it was heard, None for what
+    happened before anybody listened."""
     if event.operation != view.plan.operation:
         return _earlier(view, event)
     match event:
@@ -252,6 +253,12 @@ def refusal_lines(error: VmsnapError, width: int) -> tuple[Line, ...]:
     return lay_out(rows, width)
 
 
+def outcome_sentence(result: RunResult) -> str:
+    """How a run ended, in one sentence for those who do not watch it."""
+    words = f"{result.title}: {plain(_headline(result))}"
+    return f"{words}; {result.error}" if result.error else words
+
+
 def _headline(result: RunResult) -> Line:
     text, style = _OUTCOMES[result.outcome]
     if result.outcome is Outcome.DONE and result.warnings:
@@ -311,7 +318,7 @@ def _bar(target: str, done_bytes: int, total_bytes: int) -> Line:
     )
 
 
-def _step_started(view: RunView, event: StepStarted, now_s: float) -> RunView:
+def _step_started(view: RunView, event: StepStarted, now_s: float | None) -> RunView:
     if event.undoing:
         before = view.rows[event.index]
         row = StepRow(Mark.UNDOING, before.error, event.text, since_s=now_s)
