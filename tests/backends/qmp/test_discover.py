@@ -24,6 +24,11 @@ from vmsnap_tui.backends.qmp.uri import socket_uri
         ),
         ("-chardev socket,id=m,path=/run/a,server=on -mon chardev=m", ()),
         ("-chardev socket,id=m,path=/run/a,server=on", ()),
+        (
+            "-chardev socket,id=m,path=/run/a,server=on "
+            "-object monitor-qmp,id=q,chardev=m",
+            ("/run/a",),
+        ),
         ("-chardev socket,id=m,fd=3 -mon chardev=m,mode=control", ()),
         ("-qmp unix:/a,server=on -qmp unix:/b,server=on", ("/a", "/b")),
         ("-qmp unix:/var/lib/libvirt/qemu/x,server=on", ()),

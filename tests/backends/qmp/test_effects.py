@@ -448,3 +448,44 @@ async def test_guest_that_the_backup_stopped_is_set_going(
     await backend.abort_backup(web.uuid, instant, was_running=True)
     assert (await read(backend)).state is VmState.RUNNING
     await writing
+
+
+async def test_old_drives_and_raw_disks_are_backed_up_alike(
+    machine: StartMachine, opened: Opened, lab_directory: Path
+) -> None:
+    web = await machine(DiskSpec("vda"), DiskSpec("vdb", format="raw"), style="drive")
+    await web.qemu_io("vda", f"write -P 7 0 {BLOCK}")
+    await web.qemu_io("vdb", f"write -P 8 0 {BLOCK}")
+    backend = await opened(web)
+    instant = await an_instant(lab_directory, "vda", "vdb")
+    raw = replace(instant.disks[1], persistent=False)
+    instant = replace(instant, disks=(instant.disks[0], raw))
+    await through_finalize(backend, await read(backend), instant)
+    await backend.detach_targets(web.uuid, instant)
+    stored = [await content_byte(disk.file, 0) for disk in instant.disks]
+    assert stored == [7, 8]
+    await web.qemu_io("vdb", f"write -P 9 {BLOCK} {BLOCK}")
+    disk = (await read(backend)).disk("vdb")
+    assert disk is not None
+    bitmap = disk.active.bitmap("vmsnap-op1")
+    assert bitmap is not None
+    assert (bitmap.persistent, bitmap.dirty_bytes) == (False, BLOCK)
+
+
+async def test_plan_of_a_chain_that_has_changed_is_refused(
+    machine: StartMachine, opened: Opened, lab_directory: Path
+) -> None:
+    web = await machine(DiskSpec("vda"))
+    backend = await opened(web)
+    full = await an_instant(lab_directory, "vda")
+    await through_finalize(backend, await read(backend), full)
+    await backend.detach_targets(web.uuid, full)
+    second = await an_instant(lab_directory, "vda", name="op2")
+    merge = (RecordedIn("vda", "vmsnap-op1"),)
+    disk = replace(second.disks[0], level=DiskLevel.INCREMENTAL, merge=merge)
+    second = replace(second, disks=(disk,))
+    await backend.attach_targets(web.uuid, second)
+    await put_overlay(web, lab_directory)
+    with pytest.raises(StepFailed, match="has changed"):
+        await backend.start_backup(web.uuid, second)
+    assert not await backend.backup_started(web.uuid, second)

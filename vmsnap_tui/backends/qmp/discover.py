@@ -44,6 +44,8 @@ def _monitor(name: str, value: str, chardevs: dict[str, str]) -> str:
             return first.removeprefix("unix:") if unix else ""
         case "mon" if found.get("mode") == "control":
             return chardevs.get(found.get("chardev", found.get("", "")), "")
+        case "object" if found.get("") == "monitor-qmp":
+            return chardevs.get(found.get("chardev", ""), "")
         case _:
             return ""
 

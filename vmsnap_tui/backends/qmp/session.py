@@ -24,6 +24,7 @@ from qemu.qmp import (
 
 from vmsnap_tui.backends.base import Link, LinkChanged
 from vmsnap_tui.backends.qmp.commands import Command
+from vmsnap_tui.backends.qmp.owner import clients
 from vmsnap_tui.backends.qmp.process import Process, peer_process
 from vmsnap_tui.backends.qmp.uri import QmpUri
 from vmsnap_tui.errors import ConnectionLost, NoConnection, StepFailed
@@ -222,11 +223,13 @@ class Session:
         self._link_changed(LinkChanged(link, reason))
 
     def _busy(self, *, reached: bool) -> NoConnection:
-        who = f" by process {self.process.pid}" if self.process else ""
+        held = clients(self._uri.socket) if self._uri.socket else ()
+        by = f", it is held by {', '.join(held)}" if held else ""
+        qemu = f" (QEMU is process {self.process.pid})" if self.process else ""
         return NoConnection(
             "the monitor is busy" if reached else "the monitor does not answer",
-            evidence=f"{self._uri.where}, held open{who}, sent no greeting within "
-            f"{GREETING_LIMIT_S:g} s",
+            evidence=f"{self._uri.where}{qemu}: no greeting within "
+            f"{GREETING_LIMIT_S:g} s{by}",
             remedy="a QMP socket serves one client: close the other one, or start QEMU "
             "with a second -qmp socket",
         )
