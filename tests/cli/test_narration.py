@@ -66,7 +66,7 @@ def _told(*, as_json: bool) -> str:
 def test_a_run_reads_as_its_steps() -> None:
     assert _told(as_json=False).splitlines() == [
         "operation op1: backup web-01",
-        "vda 50%  1.00 MiB of 2.00 MiB  1.00 MiB/s",
+        "vda 50%  1.00 MiB of 2.00 MiB  1.00 MiB/s  ETA 1.0 s",
         "1. copy (1.2 s)",
         "undo 1. remove: it is gone",
     ]

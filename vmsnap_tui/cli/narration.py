@@ -95,9 +95,10 @@ class Narration:
             for target, (done, total) in self._totals.items()
         ]
         rate = done / elapsed_s if elapsed_s > 0 else 0.0
+        left = f"  ETA {format_duration((total - done) / rate)}" if rate else ""
         self._err.progress(
             f"{'  '.join(parts)}  {format_bytes(done)} of {format_bytes(total)}"
-            f"  {format_rate(rate)}",
+            f"  {format_rate(rate)}{left}",
             operation=event.operation,
             step=event.index + 1,
             target=event.target,

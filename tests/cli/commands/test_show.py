@@ -24,6 +24,14 @@ async def test_a_machine_is_shown_down_to_its_bitmaps(
     assert bitmap["recording"] and not bitmap["inconsistent"]
     assert bitmap["dirty_bytes"] == vda["tracking"]["dirty_bytes"] == 65536
     assert vda["tracking"]["state"] == "ok"
+    assert vm["snapshots"] == [
+        {
+            "kind": "external",
+            "disk": "vda",
+            "image": active["path"],
+            "backing": base["path"],
+        }
+    ]
     assert vm["checkpoints"] == [{"name": bitmap["name"], "disks": ["vda", "vdb"]}]
 
 

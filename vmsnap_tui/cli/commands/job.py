@@ -2,6 +2,9 @@
 
 Cancelling a job of ours breaks its operation, which is then undone; a job of another
 program is that program's. RATE is such as 100M, and 0 takes the limit away.
+
+A QMP socket serves one client: to act on a job while another vmsnap-tui watches it,
+connect to another monitor of the same machine.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -37,7 +40,10 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
             "`job speed` wants a RATE, and no other action takes one",
             remedy="say `job speed ID 100M`",
         )
-    vm, job = _find(engine, ns.id, ns.vm)
+    from vmsnap_tui.cli.connections import machines
+
+    seen, _ = machines(engine, console)
+    vm, job = _find([engine.find_vm(ns.vm)] if ns.vm else seen, ns.id)
     done = f"{ns.action} {job.id} of {vm.name}"
     if not ns.dry_run:
         if ns.action == "cancel":
@@ -68,12 +74,7 @@ async def _act(engine: "Engine", vm: "Vm", job: "Job", ns: Namespace) -> None:
             await engine.set_job_speed(vm.key, job.id, ns.rate)
 
 
-def _find(engine: "Engine", job_id: str, vm_name: str | None) -> "tuple[Vm, Job]":
-    machines = (
-        [engine.find_vm(vm_name)]
-        if vm_name
-        else [vm for view in engine.fleet for vm in view.vms]
-    )
+def _find(machines: "list[Vm]", job_id: str) -> "tuple[Vm, Job]":
     found = [(vm, job) for vm in machines if (job := vm.job(job_id)) is not None]
     if not found:
         raise NotFound("there is no such job", evidence=job_id, remedy="see `jobs`")

@@ -25,15 +25,11 @@ def configure(parser: ArgumentParser) -> None:
 
 
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
-    machines = (
-        [engine.find_vm(ns.vm)]
-        if ns.vm
-        else [vm for view in engine.fleet for vm in view.vms]
-    )
-    found = [(vm, job) for vm in machines for job in vm.jobs]
-    for view in engine.fleet:
-        if view.stale:
-            console.err.warn(f"{view.uri} is down: {view.reason}")
+    from vmsnap_tui.cli.connections import machines
+
+    seen, code = machines(engine, console)
+    chosen = [engine.find_vm(ns.vm)] if ns.vm else seen
+    found = [(vm, job) for vm in chosen for job in vm.jobs]
     if console.out.as_json:
         console.out.document([_fields(vm, job) for vm, job in found])
     elif found:
@@ -41,7 +37,7 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
         console.out.table(_HEADER, rows, right=frozenset({4, 5, 6}))
     else:
         console.err.say("no jobs")
-    return ExitCode.DONE
+    return code
 
 
 def _fields(vm: "Vm", job: "Job") -> dict[str, object]:

@@ -8,12 +8,11 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from vmsnap_tui.cli import options
-from vmsnap_tui.errors import ExitCode, NoConnection
+from vmsnap_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from vmsnap_tui.cli.console import Console
     from vmsnap_tui.engine.engine import Engine
-    from vmsnap_tui.engine.events import ConnectionView
     from vmsnap_tui.model.vm import Vm
 
 SUMMARY = "list the machines of all connections"
@@ -27,13 +26,10 @@ def configure(parser: ArgumentParser) -> None:
 
 
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
-    up = [view for view in engine.fleet if not view.stale]
-    down = [view for view in engine.fleet if view.stale]
-    if not up:
-        raise _none_is_up(down)
-    for view in down:
-        console.err.warn(f"{view.uri} is down: {view.reason}")
-    rows = [_fields(engine, vm) for view in up for vm in view.vms]
+    from vmsnap_tui.cli.connections import machines
+
+    seen, code = machines(engine, console)
+    rows = [_fields(engine, vm) for vm in seen]
     if console.out.as_json:
         console.out.document(rows)
     elif rows:
@@ -41,7 +37,7 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
         console.out.table(_HEADER, lines, right=frozenset({2, 3, 4}))
     else:
         console.err.say("no machines")
-    return ExitCode.WARNINGS if down else ExitCode.DONE
+    return code
 
 
 _COLUMNS = (
@@ -75,12 +71,3 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(str, value))
     return "never" if value is None else str(value)
-
-
-def _none_is_up(down: "list[ConnectionView]") -> NoConnection:
-    reasons = "; ".join(f"{view.uri}: {view.reason}" for view in down)
-    return NoConnection(
-        "no connection is up",
-        evidence=reasons,
-        remedy="see that the machine runs and that its monitor is free",
-    )

@@ -65,6 +65,7 @@ def _fields(vm: "Vm") -> dict[str, object]:
         for job in vm.jobs
     ]
     fields["checkpoints"] = _checkpoints(vm)
+    fields["snapshots"] = _snapshots(vm)
     return fields
 
 
@@ -83,6 +84,20 @@ def _checkpoints(vm: "Vm") -> list[dict[str, object]]:
             if bitmap.trusted:
                 disks.setdefault(bitmap.name, []).append(disk.target)
     return [{"name": name, "disks": targets} for name, targets in disks.items()]
+
+
+def _snapshots(vm: "Vm") -> list[dict[str, object]]:
+    """External ones: every overlay of a chain, with the image it stands on."""
+    return [
+        {
+            "kind": "external",
+            "disk": disk.target,
+            "image": overlay.path,
+            "backing": backing.path,
+        }
+        for disk in vm.disks
+        for overlay, backing in zip(disk.chain, disk.chain[1:], strict=False)
+    ]
 
 
 def _headline(vm: "Vm") -> str:
