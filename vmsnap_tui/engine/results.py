@@ -47,7 +47,7 @@ def result_of(
         freeze_window_s=report.window_s,
         elapsed_s=elapsed_s,
         warnings=warnings + _tidy_warnings(plan, records),
-        error=error or _error(plan, records, outcome),
+        error=error or _error(plan, records, outcome) + _stuck(plan, records),
         remedy=_remedy(plan, outcome),
         interrupted=interrupted,
         journal=journal,
@@ -121,6 +121,16 @@ def _error(plan: Plan, records: Sequence[Record], outcome: Outcome) -> str:
         if record.mark is Mark.ABSENT and not step.repeatable:
             return f"{step.describe()}: it was broken off before it took effect"
     return ""
+
+
+def _stuck(plan: Plan, records: Sequence[Record]) -> str:
+    """What could not be taken back, where the walk ends at that."""
+    last = records[-1] if records else None
+    if last is None or (last.direction, last.mark) != (Direction.BACK, Mark.FAILED):
+        return ""
+    undo = plan.steps[last.index].undo
+    what = undo.describe() if undo else "it"
+    return f"; and this could not be taken back: {what}: {last.error}"
 
 
 def _tidy_warnings(plan: Plan, records: Sequence[Record]) -> tuple[str, ...]:

@@ -63,13 +63,19 @@ def ground_of(directory: Path) -> Ground:
     names: frozenset[str] = frozenset()
     if directory.exists():
         if not directory.is_dir():
-            raise PlanRefused(f"{directory} is not a directory")
+            raise PlanRefused(
+                f"{directory} is not a directory",
+                evidence="a restore makes files in it",
+                remedy="name a directory, or one that does not exist yet",
+            )
         try:
             names = frozenset(entry.name for entry in directory.iterdir())
         except OSError as error:
-            raise PlanRefused(f"{directory} cannot be read", evidence=str(error)) from (
-                error
-            )
+            raise PlanRefused(
+                f"{directory} cannot be read",
+                evidence=str(error),
+                remedy="restore to a directory that you may read and write",
+            ) from error
     return Ground(str(directory), names, free_bytes(nearest_existing(directory)))
 
 
