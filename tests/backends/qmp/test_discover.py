@@ -1,3 +1,5 @@
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,34 @@ async def test_running_machine_is_found_once(machine: StartMachine) -> None:
     assert not [uri for uri in found if "qmp2" in uri]
     await web.stop()
     assert socket_uri(str(web.qmp_path)) not in discover()
+
+
+@pytest.mark.qemu
+async def test_monitor_that_is_free_is_found_when_the_first_is_taken(
+    machine: StartMachine,
+) -> None:
+    web = await machine(extra_monitor=True)
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _HOLD, web.qmp_path),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    await holder.stdout.readline()
+    found = discover()
+    await holder.communicate(b"")
+    assert socket_uri(str(web.directory / "qmp2.sock")) in found
+    assert socket_uri(str(web.qmp_path)) not in found
+
+
+_HOLD = """
+import socket, sys
+held = socket.socket(socket.AF_UNIX)
+held.connect(sys.argv[1])
+held.recv(1)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_only_qemu_is_looked_at(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 from tests.conftest import StartMachine
 from vmsnap_tui.backends.qmp.commands import Command
 from vmsnap_tui.backends.qmp.machine import Machine as Read
+from vmsnap_tui.backends.qmp.machine import require_able
 from vmsnap_tui.backends.qmp.session import REPLY_LIMIT_S, Session
 from vmsnap_tui.backends.qmp.uri import parse_uri
+from vmsnap_tui.errors import StepFailed
 from vmsnap_tui.lab.disks import DiskSpec, run_tool
 from vmsnap_tui.lab.machines import Machine
+from vmsnap_tui.model.vm import Capabilities
 
 pytestmark = pytest.mark.qemu
 
@@ -92,6 +95,12 @@ async def test_only_harmless_commands_while_a_job_exists_before_qemu_10(
     if qemu_version < (10, 0, 0):
         assert "query-named-block-nodes" not in asked
         assert "x-debug-query-block-graph" not in asked
+
+
+def test_qemu_that_is_too_old_takes_no_part_in_backups() -> None:
+    require_able(Capabilities((7, 2, 0)))
+    with pytest.raises(StepFailed, match="too old"):
+        require_able(Capabilities((5, 2, 0)))
 
 
 async def test_readers_wait_while_a_job_is_being_started(

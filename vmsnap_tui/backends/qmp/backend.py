@@ -17,7 +17,7 @@ from vmsnap_tui.backends.listeners import Listeners
 from vmsnap_tui.backends.qmp import commands
 from vmsnap_tui.backends.qmp.commands import Command, QmpWire
 from vmsnap_tui.backends.qmp.effects import Effects
-from vmsnap_tui.backends.qmp.machine import Machine
+from vmsnap_tui.backends.qmp.machine import Machine, require_able
 from vmsnap_tui.backends.qmp.process import Listener, probe
 from vmsnap_tui.backends.qmp.session import Session
 from vmsnap_tui.backends.qmp.uri import parse_uri
@@ -26,6 +26,7 @@ from vmsnap_tui.model.instant import BackupInstant
 from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.vm import Vm
 
+_TELLS_OF_JOBS = ("JOB_", "BLOCK_", "STOP", "RESUME", "SHUTDOWN")
 _TELLS_NOTHING_NEW = frozenset({"RTC_CHANGE", "NIC_RX_FILTER_CHANGED", "VNC_CONNECTED"})
 
 
@@ -83,7 +84,7 @@ class QmpBackend:
         await self._send(vm, commands.set_job_speed(job, bytes_per_s))
 
     async def attach_targets(self, vm: str, instant: BackupInstant) -> None:
-        self._machine.require(vm)
+        require_able(self._machine.require(vm).capabilities)
         await self._effects.attach_targets(instant)
         self._changed()
 
@@ -164,7 +165,8 @@ class QmpBackend:
         self._listeners.tell(WireHeard(self._machine.key, name, data, at_s))
         if name in ("VSERPORT_CHANGE", "DEVICE_DELETED"):
             self._machine.forget_agent()
-        self._effects.stir()
+        if name.startswith(_TELLS_OF_JOBS):
+            self._effects.stir()
         if name not in _TELLS_NOTHING_NEW:
             self._changed()
 

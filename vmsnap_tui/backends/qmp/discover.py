@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from vmsnap_tui.backends.qmp.owner import clients
 from vmsnap_tui.backends.qmp.uri import socket_uri
 
 _LIBVIRT = ("id=charmonitor", "/libvirt/qemu/")
@@ -11,7 +12,8 @@ _LIBVIRT = ("id=charmonitor", "/libvirt/qemu/")
 
 
 def discover(proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """One connection URI for each QEMU, the first of its monitors that we may open."""
+    """One connection URI for each QEMU: of the monitors that we may open, the first
+    that no other client holds."""
     found = (_first_monitor(process) for process in _processes(proc))
     return tuple(dict.fromkeys(socket_uri(path) for path in found if path))
 
@@ -82,13 +84,15 @@ def _first_monitor(process: Path) -> str:
         words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
         if not any(_is_qemu(os.fsdecode(word)) for word in words):
             return ""
-        for path in monitor_sockets(map(os.fsdecode, words)):
-            whole = path if path.startswith("/") else _from_directory(process, path)
-            if os.access(whole, os.R_OK | os.W_OK):
-                return whole
+        found = [
+            path if path.startswith("/") else _from_directory(process, path)
+            for path in monitor_sockets(map(os.fsdecode, words))
+        ]
     except OSError:
         return ""
-    return ""
+    usable = [path for path in found if os.access(path, os.R_OK | os.W_OK)]
+    free = (path for path in usable if not clients(path))
+    return next(free, usable[0] if usable else "")
 
 
 def _is_qemu(command: str) -> bool:

@@ -61,7 +61,9 @@ class Effects:
         added: list[DiskInstant] = []
         for disk in instant.disks:
             try:
-                await self._machine.session.execute(commands.attach_target(disk))
+                async with self._machine.graph_lock:
+                    command = commands.attach_target(disk)
+                    await self._machine.session.execute(command)
             except CommandRefused as error:
                 for earlier in reversed(added):
                     await self._delete_node(earlier)
@@ -105,8 +107,9 @@ class Effects:
     async def _delete_node(self, disk: DiskInstant) -> bool:
         """Whether there was one."""
         try:
-            command = commands.detach_target(disk)
-            await self._machine.session.execute(command, CLOSE_LIMIT_S)
+            async with self._machine.graph_lock:
+                command = commands.detach_target(disk)
+                await self._machine.session.execute(command, CLOSE_LIMIT_S)
         except CommandRefused as error:
             if not gone(error):
                 raise

@@ -31,12 +31,15 @@ from vmsnap_tui.backends.qmp.replies import (
 )
 from vmsnap_tui.backends.qmp.session import CommandRefused, Session
 from vmsnap_tui.backends.qmp.uri import QmpUri
-from vmsnap_tui.errors import NotFound
+from vmsnap_tui.errors import NotFound, StepFailed
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.vm import Agent, Capabilities, Vm, VmState
 
 T = TypeVar("T")
+
+_ABLE_FROM = (7, 2, 0)
+"""Older ones were never tried, and 6.0 has no `blockdev-reopen`."""
 
 _GRAPH_SAFE_FROM = (10, 0, 0)
 
@@ -48,6 +51,16 @@ class Identity:
     name: str
     uuid: str
     capabilities: Capabilities
+
+
+def require_able(capabilities: Capabilities) -> None:
+    """Raises StepFailed where this QEMU lacks what a backup stands on."""
+    if capabilities.qemu_version < _ABLE_FROM:
+        raise StepFailed(
+            f"QEMU {capabilities.version_text} is too old for backups over QMP",
+            evidence="query-version",
+            remedy="use QEMU 7.2 or later",
+        )
 
 
 class Machine:
