@@ -1,6 +1,9 @@
 import json
+import os
 import signal
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Shell, ended, fill, stop_in_mid_copy
 from tests.conftest import StartMachine
@@ -71,8 +74,6 @@ async def test_ctrl_c_takes_the_backup_back(
 async def test_files_are_private_whatever_the_umask(
     shell: Shell, machine: StartMachine
 ) -> None:
-    import os
-
     before = os.umask(0)
     try:
         said = await shell.run("backup", "web-01", machine=await machine())
@@ -86,3 +87,14 @@ async def test_files_are_private_whatever_the_umask(
 
 def _points(repository: Path) -> list[Path]:
     return list(repository.glob("vms/*/points/*"))
+
+
+@pytest.mark.guest
+async def test_a_quiesced_point_says_so_and_for_how_long(
+    shell: Shell, guest_machine: StartMachine
+) -> None:
+    web = await guest_machine()
+    said = await shell.run("backup", "web-01", "--quiesce", "--json", machine=web)
+    assert said.code == 0 and said.document["consistency"] == "fs-frozen"
+    assert 0 < said.document["freeze_window_s"] < 10
+    assert await web.ask_agent("guest-fsfreeze-status") == "thawed"
