@@ -33,11 +33,10 @@ async def test_what_the_engine_tells_is_observed(stage: Stage) -> None:
         app.post_message(EngineSpoke(FleetChanged((view,))))
         app.post_message(EngineSpoke(JobsMoved(WEB.key, jobs())))
         app.post_message(EngineSpoke(WireHeard(WEB.key, "STOP", {}, 0.0)))
-        await pilot.pause()
+        await until(pilot, lambda: "web-01" in screen_text(pilot))
         assert app.observed.vm(WEB.key) is WEB
         assert app.observed.all_jobs == jobs()
         assert app.observed.wire[-1].name == "STOP"
-        assert "web-01" in screen_text(pilot)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,13 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from vmsnap_tui.backends.base import WireHeard
-from vmsnap_tui.engine.events import FleetChanged, JobsMoved, RunEnded, RunStarted
+from vmsnap_tui.engine.events import (
+    EngineEvent,
+    FleetChanged,
+    JobsMoved,
+    RunEnded,
+    RunStarted,
+)
 from vmsnap_tui.errors import VmsnapError
 from vmsnap_tui.text import visible
 from vmsnap_tui.tui import terminal
@@ -48,6 +54,9 @@ from vmsnap_tui.tui.theme import DEFAULT_THEME, Themes, load_themes
 if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.tui.screens.confirm import Question
+
+FLEET_EVERY_S = 0.1
+"""A thousand connections that come up together are drawn ten times a second."""
 
 RECORDS_EVERY_S = 1.0
 """Events come in bursts; the repository is read at most so often for them."""
@@ -89,6 +98,8 @@ class VmsnapApp(Routes, App[None]):
         self._safe = SafeFilter(encoding)
         self._records_wanted = False
         self._records_reading = False
+        self._fleet_settling = False
+        self._fleet_again = False
         super().__init__()
         self.animation_level = "none"
         for each in self.themes.themes:
@@ -147,19 +158,38 @@ class VmsnapApp(Routes, App[None]):
             case FleetChanged(connections):
                 self.observed.fleet = connections
                 self.read_records()
+                self._tell_fleet()
+                return
             case JobsMoved(vm, jobs):
                 self.observed.jobs[vm] = jobs
             case WireHeard() as heard:
                 self.observed.wire.append(heard)
-                self.observed.heard_count += 1
             case RunStarted() | RunEnded():
                 self.read_records()
             case _:
                 pass
+        self._tell(message.event)
+
+    def _tell_fleet(self) -> None:
+        """The first change at once, a burst after it as one."""
+        if self._fleet_settling:
+            self._fleet_again = True
+            return
+        self._fleet_settling = True
+        self.set_timer(FLEET_EVERY_S, self._fleet_settled)
+        self._tell(FleetChanged(self.observed.fleet))
+
+    def _fleet_settled(self) -> None:
+        self._fleet_settling = False
+        if self._fleet_again:
+            self._fleet_again = False
+            self._tell_fleet()
+
+    def _tell(self, event: EngineEvent) -> None:
         screen = self.screen
         if isinstance(screen, BaseScreen | BaseDialog) and screen.is_mounted:
-            screen.heard(message.event)
-        if isinstance(screen, BaseScreen):
+            screen.heard(event)
+        if isinstance(screen, BaseScreen) and screen.is_mounted:
             screen.refresh_lines()
 
     def read_records(self) -> None:

@@ -47,7 +47,6 @@ class Observed:
     fleet: tuple[ConnectionView, ...] = ()
     jobs: dict[str, tuple[JobView, ...]] = field(default_factory=dict)
     wire: deque[WireHeard] = field(default_factory=lambda: deque(maxlen=HEARD_EVENTS))
-    heard_count: int = 0
     records: Records = Records()
     opened: bool = False
     records_read: bool = False

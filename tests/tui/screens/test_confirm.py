@@ -3,6 +3,7 @@
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.engine.events import FleetChanged
 from vmsnap_tui.tui.messages import EngineSpoke
+from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import EMPTY
 from vmsnap_tui.tui.screens.confirm import ConfirmDialog, Question
 from vmsnap_tui.tui.view.spans import line
@@ -41,8 +42,8 @@ async def test_a_question_that_no_longer_stands_closes_itself(stage: Stage) -> N
         await pilot.pause()
         reason[0] = "the job has ended"
         app.post_message(EngineSpoke(FleetChanged(())))
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
         await pilot.pause()
-        assert not isinstance(app.screen, ConfirmDialog)
         assert "the job has ended" in screen_text(pilot)
     assert done == []
 

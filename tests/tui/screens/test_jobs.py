@@ -1,6 +1,7 @@
 """Jobs inside QEMU, and the operations behind them."""
 
 from dataclasses import replace
+from functools import partial
 
 from textual.pilot import Pilot
 
@@ -15,6 +16,10 @@ from vmsnap_tui.tui.screens.confirm import ConfirmDialog
 async def move(pilot: Pilot[None], *views: JobView) -> None:
     app_of(pilot).post_message(EngineSpoke(JobsMoved(WEB.key, views)))
     await pilot.pause()
+
+
+def more_is_said(pilot: Pilot[None], before: int) -> bool:
+    return len(app_of(pilot)._notifications) > before
 
 
 async def test_without_jobs_it_says_where_they_come_from(stage: Stage) -> None:
@@ -59,7 +64,7 @@ async def test_what_qemu_refuses_is_told(stage: Stage) -> None:
         for key in ("minus", "0", "space"):
             before = len(app_of(pilot)._notifications)
             await pilot.press(key)
-            await until(pilot, lambda n=before: len(app_of(pilot)._notifications) > n)
+            await until(pilot, partial(more_is_said, pilot, before))
 
 
 async def test_a_job_without_a_limit_cannot_be_faster(stage: Stage) -> None:

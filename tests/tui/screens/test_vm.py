@@ -3,6 +3,7 @@
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.engine.events import FleetChanged
 from vmsnap_tui.tui.messages import EngineSpoke
+from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import FLEET, WEB
 from vmsnap_tui.tui.screens.vm import VmScreen
 
@@ -32,8 +33,7 @@ async def test_a_machine_that_goes_leaves_a_sentence(stage: Stage) -> None:
     async with stage(FLEET, *_OPEN) as pilot:
         app = app_of(pilot)
         app.post_message(EngineSpoke(FleetChanged(())))
-        await pilot.pause()
-        assert "not there any more" in screen_text(pilot)
+        await until(pilot, lambda: "not there any more" in screen_text(pilot))
         assert isinstance(app.screen, VmScreen)
         assert app.screen.vm_key == WEB.key
         assert app.screen.why_not("backup")

@@ -6,14 +6,15 @@ from pathlib import Path
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.engine.events import ConnectionView
 from vmsnap_tui.model.vm import Vm, VmState
-from vmsnap_tui.repository.stored import StoredPoint
+from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 from vmsnap_tui.tui.glyphs import UNICODE
-from vmsnap_tui.tui.observed import Observed, Records
+from vmsnap_tui.tui.observed import Interrupted, Observed, Records
 from vmsnap_tui.tui.scenes import BUILD, DB, MAIL, WEB, point
 from vmsnap_tui.tui.still import NOW
 from vmsnap_tui.tui.view.fleet import (
     CONNECTION_KEY,
     FleetRow,
+    banner_lines,
     changed_bytes,
     fleet_rows,
     socket_name,
@@ -97,3 +98,18 @@ def test_a_hostile_name_is_shown_and_obeyed_by_nobody() -> None:
     vm = replace(WEB, name="a\x1b]0;x\x07[/red]b")
     [row] = rows(Observed(fleet=(up(vm),)))
     assert "a␛]0;x␇[/red]b" in text(row)
+
+
+def test_what_must_be_known_first_stands_over_the_list() -> None:
+    left = Interrupted("k", "backup", "web", "", "goes on", False, "me")
+    damaged = DamagedEntry("p", "web", Path("/p"), "its manifest is empty")
+    seen = Observed(
+        records=Records(
+            unfinished=(left,), problem="not\x1bmounted", damaged=(damaged, damaged)
+        )
+    )
+    first, second, third = (plain(each) for each in banner_lines(seen, UNICODE))
+    assert "1 operation was interrupted: press R" in first
+    assert "not␛mounted" in second
+    assert "2 points are damaged" in third
+    assert banner_lines(Observed(), UNICODE) == ()

@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -14,12 +13,13 @@ from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
-from vmsnap_tui.tui.view.fleet import CONNECTION_KEY, fleet_rows
+from vmsnap_tui.tui.view.fleet import CONNECTION_KEY, banner_lines, fleet_rows
 from vmsnap_tui.tui.view.spans import Line
 from vmsnap_tui.tui.widgets.filter_box import FilterBox
 from vmsnap_tui.tui.widgets.job_panel import JobPanel
 from vmsnap_tui.tui.widgets.lines import LinesView
 from vmsnap_tui.tui.widgets.table import Column, Row, Table
+from vmsnap_tui.tui.widgets.toned import content_of
 
 _COLUMNS = (
     Column("state", "State", 10),
@@ -104,14 +104,10 @@ class HomeScreen(BaseScreen[None]):
         self.query_one("#job-panel", JobPanel).set_jobs(self.ours.observed.all_jobs)
 
     def _show_banner(self) -> None:
-        observed, glyphs = self.ours.observed, self.ours.glyphs
-        count = len(observed.recoverable)
+        lines = banner_lines(self.ours.observed, self.ours.glyphs)
         banner = self.query_one("#banner", Static)
-        banner.display = bool(count)
-        if count:
-            noun = "operation was" if count == 1 else "operations were"
-            text = f"{glyphs.alarm} {count} {noun} interrupted: press R to recover"
-            banner.update(Content(f" {text}"))
+        banner.display = bool(lines)
+        banner.update(content_of(*lines))
 
     def _show_detail(self) -> None:
         self.query_one("#detail", LinesView).show(self._detail)

@@ -54,6 +54,24 @@ def fleet_rows(
     return tuple(rows)
 
 
+def banner_lines(observed: Observed, glyphs: Glyphs) -> tuple[Line, ...]:
+    """What an operator must know before anything else."""
+    lines: list[Line] = []
+    count = len(observed.recoverable)
+    if count:
+        noun = "operation was" if count == 1 else "operations were"
+        text = f" {glyphs.alarm} {count} {noun} interrupted: press R to recover"
+        lines.append(line(span(text, Tone.ALARM)))
+    if problem := observed.records.problem:
+        text = f" {glyphs.alarm} the repository cannot be read: {problem}"
+        lines.append(line(span(text, Tone.ALARM)))
+    if damaged := len(observed.records.damaged):
+        noun = "point is" if damaged == 1 else "points are"
+        text = f" {glyphs.caution} {damaged} {noun} damaged: d tells more"
+        lines.append(line(span(text, Tone.CAUTION)))
+    return tuple(lines)
+
+
 def _machines(
     connections: list[ConnectionView],
     observed: Observed,
