@@ -16,7 +16,9 @@ from vmsnap_tui.lab.machines import Machine
 
 # Textual reads these when it is imported; an operator's shell must not bend a picture
 for _name in [name for name in os.environ if name.startswith("TEXTUAL")]:
-    del os.environ[_name]
+    # the picture plugin's own, set for its workers before they read this
+    if not _name.startswith("TEXTUAL_SNAPSHOT_"):
+        del os.environ[_name]
 os.environ.pop("NO_COLOR", None)
 
 StartMachine = Callable[..., Awaitable[Machine]]
