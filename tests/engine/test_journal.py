@@ -349,6 +349,16 @@ def test_a_damaged_journal_is_never_dropped(journals: Journals) -> None:
     assert journal.path.exists()
 
 
+def test_a_journal_that_another_process_drops_meanwhile_is_none(
+    journals: Journals, journal: Journal
+) -> None:
+    """Listed and gone: as a link to nowhere is."""
+    (journals.directory / "gone.jsonl").symlink_to("/nowhere")
+    assert [header.plan for header, _, _ in journals.unended()] == [a_plan()]
+    assert journals.damaged() == ()
+    journals.drop_old(1.8e9)
+
+
 # Its description
 
 

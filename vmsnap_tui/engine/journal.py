@@ -191,22 +191,22 @@ class Journals:
 
         A file that cannot be read is left out here and named by `damaged`.
         """
-        for path in self._paths():
+        for path, _ in self._paths():
             read = _read_if_whole(path)
             if isinstance(read, tuple) and not read[2]:
                 yield read[0], read[1], _is_locked(path)
 
     def damaged(self) -> tuple[tuple[Path, str], ...]:
         """Journals that cannot be read, with the reason."""
-        found = ((path, _read_if_whole(path)) for path in self._paths())
+        found = ((path, _read_if_whole(path)) for path, _ in self._paths())
         return tuple((path, read) for path, read in found if isinstance(read, str))
 
     def drop_old(self, now_s: float) -> None:
         """Remove journals that ended long ago, and their guards' reports."""
-        for path in self._paths():
+        for path, changed_s in self._paths():
             read = _read_if_whole(path)
             over = read is None or (isinstance(read, tuple) and read[2])
-            if over and now_s - path.stat().st_mtime > KEEP_ENDED_S:
+            if over and now_s - changed_s > KEEP_ENDED_S:
                 path.unlink(missing_ok=True)
                 self.guard_report(path.stem).unlink(missing_ok=True)
 
@@ -214,11 +214,15 @@ class Journals:
         """Where the freeze guard of an operation writes what it did."""
         return self.directory / f"{operation}.guard"
 
-    def _paths(self) -> list[Path]:
-        if not self.directory.is_dir():
-            return []
-        paths = self.directory.glob(f"*{SUFFIX}")
-        return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name))
+    def _paths(self) -> list[tuple[Path, float]]:
+        """Each journal and when it was last changed, oldest first."""
+        found = []
+        for path in self.directory.glob(f"*{SUFFIX}"):
+            try:
+                found.append((path, path.stat().st_mtime))
+            except FileNotFoundError:
+                continue  # another process has just dropped it
+        return sorted(found, key=lambda entry: (entry[1], entry[0].name))
 
     def _make_directory(self) -> None:
         """Missing parents too are the owner's alone: mkdir(parents=True) makes them
@@ -235,10 +239,10 @@ def _read_if_whole(
 ) -> tuple[Header, list[Record], bool, int] | str | None:
     """What `_read` gives, or why it cannot be read, or None for a file without a
     single line: its process was killed before it began anything."""
-    if path.stat().st_size == 0:
-        return None
     try:
-        return _read(path)
+        return _read(path) if path.stat().st_size else None
+    except FileNotFoundError:
+        return None  # another process has just dropped it
     except VmsnapError as error:
         return str(error)
 
