@@ -17,7 +17,6 @@ TESTS = ROOT / "tests"
 
 COVERED_ELSEWHERE = {
     "backends/base.py": "tests/contract/test_backend.py holds every arm to it",
-    "engine/events.py": "values; tests/cli/test_narration.py and tests/tui tell them",
     "cli/console.py": "tests/cli/test_operation.py asks through it",
 }
 """Files without a test file of their own, each with what tests it instead."""
