@@ -1,4 +1,10 @@
-"""All that a front may call: the inventory, plans, runs, points, jobs and recovery."""
+"""All that a front may call: the inventory, plans, runs, points, jobs and recovery.
+
+Plans and runs are imported when the first is made: `list` and the first screen need
+none of them, and would wait for them.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import secrets
@@ -6,12 +12,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from vmsnap_tui.backends.base import Backend, Link
-from vmsnap_tui.engine import doctor, wires
+from vmsnap_tui.engine import doctor
 from vmsnap_tui.engine.events import (
     ConnectionView,
     EngineEvent,
@@ -20,28 +28,21 @@ from vmsnap_tui.engine.events import (
     RunResult,
 )
 from vmsnap_tui.engine.fleet import Connection
-from vmsnap_tui.engine.freezing import FreezeGuard, FreezeReport, thaw_directly
 from vmsnap_tui.engine.journal import Journals, Unfinished
 from vmsnap_tui.engine.meters import Meters
-from vmsnap_tui.engine.runs import RunHandle, Runner
 from vmsnap_tui.engine.settings import Settings
-from vmsnap_tui.engine.shelves import (
-    empty_shelf,
-    ground_of,
-    shelf_of,
-    stored_point,
-)
 from vmsnap_tui.errors import NoConnection, NotFound, PlanRefused, UsageError
-from vmsnap_tui.images.checker import StoredImageChecker
-from vmsnap_tui.model.point import Verification, VerifyLevel
 from vmsnap_tui.model.vm import Agent, Vm
-from vmsnap_tui.plan.backup import Identity, plan_backup
-from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import BackupRequest, Request, RestoreRequest
-from vmsnap_tui.plan.restore import plan_restore
 from vmsnap_tui.repository.repository import Repository
 from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
-from vmsnap_tui.repository.verify import verify
+
+if TYPE_CHECKING:
+    from vmsnap_tui.engine.freezing import FreezeReport
+    from vmsnap_tui.engine.runs import RunHandle, Runner
+    from vmsnap_tui.model.point import Verification, VerifyLevel
+    from vmsnap_tui.plan.backup import Identity
+    from vmsnap_tui.plan.plan import Plan
 
 EVENTS_KEPT = 4096
 """For a listener that does not listen: the oldest go first, memory does not grow."""
@@ -94,13 +95,6 @@ class Engine:
         self._watchers: list[asyncio.Task[None]] = []
         self._meters = Meters()
         self._runs: list[RunHandle] = []
-        self._runner = Runner(
-            self.journals,
-            self._publish,
-            self._repository_of,
-            self._backend_of,
-            self._plan_again,
-        )
 
     # Connections and machines
 
@@ -202,6 +196,9 @@ class Engine:
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Verification:
         """Check a point and write down beside it what was found."""
+        from vmsnap_tui.images.checker import StoredImageChecker
+        from vmsnap_tui.repository.verify import verify
+
         repository = self._require_repository()
         stored = repository.find(point_id)
         with repository.lock(shared=True, operation=f"verify {stored.point.id}"):
@@ -228,6 +225,8 @@ class Engine:
 
     def commands(self, plan: Plan) -> tuple[tuple[str, ...], ...]:
         """For each step the exact commands that it sends, to read or to copy."""
+        from vmsnap_tui.engine import wires
+
         backend = next(
             (c.backend for c in self._connections if c.view.uri == plan.connection),
             None,
@@ -237,10 +236,14 @@ class Engine:
 
     def start(self, plan: Plan) -> RunHandle:
         """Run the plan in the background of this process."""
+        from vmsnap_tui.engine.runs import RunHandle
+
         return self._launch(RunHandle(plan), self._runner.run)
 
     def recover(self, operation: str) -> RunHandle:
         """Finish or take back an interrupted operation. Raises NotFound."""
+        from vmsnap_tui.engine.runs import RunHandle
+
         for header, _, _ in self.journals.unended():
             if header.plan.operation == operation:
                 handle = RunHandle(header.plan, resumed=True)
@@ -276,6 +279,8 @@ class Engine:
 
     async def freeze(self, vm: Vm, seconds: float) -> FreezeReport:
         """Freeze the guest and return when it was thawed, `seconds` later."""
+        from vmsnap_tui.engine.freezing import FreezeGuard
+
         agent = _agent(vm)
         report = self.journals.guard_report(f"freeze-{secrets.token_hex(6)}")
         guard = FreezeGuard(agent.socket, seconds, report)
@@ -288,6 +293,8 @@ class Engine:
 
     async def thaw(self, vm: Vm) -> int:
         """Thaw a guest that was found frozen; 0 where it was not."""
+        from vmsnap_tui.engine.freezing import thaw_directly
+
         return await thaw_directly(_agent(vm).socket)
 
     async def doctor(self, vm: str | None = None) -> tuple[doctor.Finding, ...]:
@@ -325,7 +332,21 @@ class Engine:
             titles[header.plan.operation] = header.plan.title
         return titles
 
+    @cached_property
+    def _runner(self) -> Runner:
+        from vmsnap_tui.engine.runs import Runner
+
+        return Runner(
+            self.journals,
+            self._publish,
+            self._repository_of,
+            self._backend_of,
+            self._plan_again,
+        )
+
     def _identity(self, operation: str) -> Identity:
+        from vmsnap_tui.plan.backup import Identity
+
         now = self._now()
         return Identity(operation, Repository.new_point_id(now, operation[:8]))
 
@@ -336,6 +357,9 @@ class Engine:
         return Repository.open(path)
 
     async def _plan_backup(self, request: BackupRequest, identity: Identity) -> Plan:
+        from vmsnap_tui.engine.shelves import empty_shelf, shelf_of
+        from vmsnap_tui.plan.backup import plan_backup
+
         vm = await self._fresh(request.vm)
         path = self.settings.repository
         if path is None:
@@ -366,6 +390,9 @@ class Engine:
         return self.find_vm(name)
 
     def _plan_restore(self, request: RestoreRequest, operation: str) -> Plan:
+        from vmsnap_tui.engine.shelves import ground_of, stored_point
+        from vmsnap_tui.plan.restore import plan_restore
+
         repository = self._require_repository()
         stored = stored_point(repository, repository.find(request.point))
         directory = Path(request.directory).expanduser().absolute()
@@ -373,6 +400,8 @@ class Engine:
 
     async def _plan_again(self, plan: Plan) -> Plan:
         """The same request under the same names, on the world as it is now."""
+        from vmsnap_tui.plan.backup import Identity
+
         match plan.request:
             case BackupRequest():
                 identity = Identity(plan.operation, plan.point)
