@@ -116,6 +116,7 @@ class Foreigner:
             base_node=base,
         )
         await self._ended()
+        await self._reopen(target, top - 1, base, writable=False)
         await self._close(node)
         self.machine.switched(target, *chain[:top], chain[-1])
         self.note(f"foreign merge of {target}: {chain[top][0].name} into the one below")
@@ -212,23 +213,30 @@ class Foreigner:
         raise AssertionError(f"no node for {path}")
 
     async def _writable(self, target: str, height: int) -> str:
-        """The node of an image, ready to be committed into, as libvirt makes it."""
+        """The node of an image, ready to be committed into."""
+        path, _ = self.machine.disks[target].chain[height]
+        node = await self._node_of(path)
+        await self._reopen(target, height, node, writable=True)
+        return node
+
+    async def _reopen(
+        self, target: str, height: int, node: str, *, writable: bool
+    ) -> None:
+        """As libvirt does around a commit; read-only again also writes out what QEMU
+        still holds back of an image that no flush of the guest's reaches."""
+        if self.machine.spec.style == "drive":
+            return
         chain = self.machine.disks[target].chain
         path, kind = chain[height]
-        node = await self._node_of(path)
-        (found,) = [n for n in await self._nodes() if n["node-name"] == node]
-        below = found.get("backing_file_depth", 0) and chain[height - 1][0]
-        if self.machine.spec.style == "drive" or not found["ro"]:
-            return node
+        shared = {"discard": "unmap", "read-only": not writable}
         file = {"driver": "file", "node-name": f"{node}-p", "filename": str(path)}
         top: dict[str, Any] = {"driver": kind, "node-name": node, "file": f"{node}-p"}
         if kind == "qcow2":
+            below = chain[height - 1][0] if height else None
             top["backing"] = await self._node_of(below) if below else None
-        shared = {"discard": "unmap", "read-only": False}
         await self.machine.lab.execute(
             "blockdev-reopen", options=[{**file, **shared}, {**top, **shared}]
         )
-        return node
 
     async def _ended(self) -> None:
         event = await self.machine.lab.wait_event("BLOCK_JOB_COMPLETED", device=JOB)

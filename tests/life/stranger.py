@@ -112,9 +112,10 @@ class Stranger:
         listed = await self.stored()
         assert set(listed) == set(self.points), self.told
         for point, contents in self.points.items():
-            assert await self.restored(point) == contents, (point, self.told)
+            found = await self.restored(point)
+            assert found == contents, f"{point}: {found} not {contents}\n{self.told}"
         for point in list(self.points)[-2:]:
-            assert await self.rescued(point) == self.points[point], (point, self.told)
+            assert await self.rescued(point) == self.points[point], self.told
 
 
 async def strike(process: Process, lines: int, delay_s: float, blow: Any) -> Ended:
