@@ -1,5 +1,6 @@
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,39 @@ def test_a_dumb_terminal_is_refused(tmp_path: Path) -> None:
     shown = os.read(ours, 4096).decode()
     os.close(ours)
     assert done.returncode == 2 and "\x1b" not in shown and "TERM" in shown
+
+
+@pytest.mark.guest
+def test_ctrl_c_while_the_demo_starts_leaves_nothing_behind(
+    lab_directory: Path,
+) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vmsnap_tui", "demo"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={
+            **os.environ,
+            "TERM": "xterm",
+            "TMPDIR": str(lab_directory),
+            "VMSNAP_STATE_DIR": str(lab_directory / "state"),
+        },
+    ) as process:
+        os.close(theirs)
+        shown = _until(ours, "starting web-01")
+        assert list(lab_directory.glob("vmsnap-lab-*")) != []
+        process.send_signal(signal.SIGINT)
+        shown += _until(ours, "interrupted")
+        assert process.wait() == 130
+    os.close(ours)
+    assert "Traceback" not in shown
+    assert list(lab_directory.glob("vmsnap-lab-*")) == []
+
+
+def _until(terminal: int, text: str) -> str:
+    shown = ""
+    while text not in shown:
+        shown += os.read(terminal, 4096).decode(errors="replace")
+    return shown

@@ -13,19 +13,21 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words == ["--version"]:
         return _print_version()
-    from vmsnap_tui.cli.diagnostics import Diagnostics
+    from vmsnap_tui.cli.diagnostics import Diagnostics, Interrupted, keep_tracebacks
     from vmsnap_tui.cli.options import parser, settings
     from vmsnap_tui.errors import VmsnapError
 
     err = Diagnostics(as_json="--json" in words)
     try:
         said = parser().parse_args(words)
-        if said.verb is None:
-            return _open_ui(settings(said).with_discovered())
-        if said.verb == "demo":
-            return _demo(settings(said), err)
+        if said.verb in (None, "demo"):
+            chosen = settings(said)
+            keep_tracebacks(chosen.state_directory)
+            return _demo(chosen, err) if said.verb else _open_ui(chosen)
     except VmsnapError as error:
         return err.error(error)
+    except KeyboardInterrupt:
+        return err.error(Interrupted("interrupted"))
     from vmsnap_tui.cli.main import run
 
     return run(said, err)
@@ -40,11 +42,9 @@ def _print_version() -> int:
 
 
 def _open_ui(settings: "Settings", title: str = "") -> int:
-    from vmsnap_tui.cli.diagnostics import keep_tracebacks
     from vmsnap_tui.tui import launch
 
-    keep_tracebacks(settings.state_directory)
-    return launch.run(settings, title=title)
+    return launch.run(settings.with_discovered(), title=title)
 
 
 def _demo(settings: "Settings", err: "Diagnostics") -> int:
