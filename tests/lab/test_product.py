@@ -32,8 +32,9 @@ def test_the_operators_own_settings_are_left_alone(
     lab_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VMSNAP_REPO", "/srv/backup")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     environment = Product(lab_directory).environment
-    assert "VMSNAP_REPO" not in environment
+    assert not {"VMSNAP_REPO", "PYTHONDONTWRITEBYTECODE"} & environment.keys()
     assert Path(environment["VMSNAP_STATE_DIR"]).is_relative_to(lab_directory)
 
 

@@ -19,7 +19,7 @@ from vmsnap_tui.lab.command_line import MachineSpec
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.lab.monitor import LabFailed
-from vmsnap_tui.lab.product import Product, timed
+from vmsnap_tui.lab.product import Product, program, timed
 from vmsnap_tui.lab.series import Figure, Measured, Values, in_turn, median_of
 
 VERSION_AT_MOST_S = 0.050
@@ -51,7 +51,7 @@ async def commands(sizes: Sizes, directory: Path) -> Measured:
     async with _machines(directory) as machines:
         words = {
             "python -c pass": [sys.executable, "-c", "pass"],
-            "vmsnap-tui --version": product.command("--version"),
+            "vmsnap-tui --version": [*program(), "--version"],
             "vmsnap-tui list": product.command("list", machines=machines[:1]),
         }
 
