@@ -30,12 +30,8 @@ async def on_stage(
 
 async def planned(pilot: Pilot[None]) -> None:
     """Until the preflight has answered to the form as it is."""
-
-    def answered() -> bool:
-        form = top(pilot, FormScreen)
-        return form.plan is not None or form.error is not None
-
-    await until(pilot, answered)
+    await pilot.pause()
+    await until(pilot, lambda: top(pilot, FormScreen).settled)
 
 
 def top(pilot: Pilot[None], kind: type[ScreenT]) -> ScreenT:

@@ -166,7 +166,7 @@ async def _planned(app: VmsnapApp) -> None:
     """Until the preflight has answered."""
     form = app.screen
     assert isinstance(form, FormScreen)
-    while form.plan is None and form.error is None:
+    while not form.settled:
         await asyncio.sleep(0)
 
 

@@ -177,6 +177,13 @@ class FormScreen(OperationScreen[None]):
         if self.ready() and not self._is_asked():
             self.changed()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the verdict on screen is about the form as it stands."""
+        if self.error is not None and self._asked is None:
+            return True
+        return (self.plan or self.error) is not None and self._is_asked()
+
     def _is_asked(self) -> bool:
         """Whether the form says what it said when it was planned last."""
         try:
