@@ -27,7 +27,7 @@ from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import RecordedIn
 from vmsnap_tui.model.job import Job, JobStatus
 from vmsnap_tui.model.point import DiskLevel, ExcludedDisk, Parent
-from vmsnap_tui.model.vm import Agent, Vm, VmState
+from vmsnap_tui.model.vm import Agent, Capabilities, Vm, VmState
 from vmsnap_tui.plan.backup import plan_backup
 from vmsnap_tui.plan.levels import Shelf
 from vmsnap_tui.plan.plan import DiskPlan, Estimates, Plan
@@ -132,6 +132,14 @@ def test_the_plan_answers_what_the_guest_feels_and_what_happens_if() -> None:
     assert plan.if_it_breaks.startswith("what was written is removed")
     assert plan.afterwards.startswith(f"point {POINT} in /backup;")
     assert "frozen" not in planned().guest_effect
+
+
+def test_the_plan_says_what_a_full_target_does_to_the_guest_on_this_qemu() -> None:
+    old = planned().guest_effect
+    assert "stalls the guest, a full or dead one can pause it" in old
+    able = Capabilities((11, 0, 0), backup_on_cbw_error=True)
+    new = planned(replace(VM, capabilities=able)).guest_effect
+    assert "breaks the backup and not the guest" in new
 
 
 def test_the_plan_says_what_it_may_take_and_how_long_the_guest_is_frozen() -> None:

@@ -90,7 +90,7 @@ def plan_backup(
             free_bytes=shelf.free_bytes,
             freeze_window_s=TYPICAL_FREEZE_WINDOW_S if request.quiesce else None,
         ),
-        guest_effect=_guest_effect(request),
+        guest_effect=_guest_effect(vm, request),
         if_you_leave=(
             "the jobs go on inside QEMU until all is copied, then wait; the point is"
             " finished by the next vmsnap-tui or by `vmsnap-tui recover`"
@@ -357,16 +357,21 @@ def _warnings(
     return tuple(warnings)
 
 
-def _guest_effect(request: BackupRequest) -> str:
+def _guest_effect(vm: Vm, request: BackupRequest) -> str:
     freeze = (
         "its writes wait while it is frozen, about"
         f" {format_duration(TYPICAL_FREEZE_WINDOW_S)}; "
         if request.quiesce
         else ""
     )
+    trouble = (
+        "a full or dead one breaks the backup and not the guest"
+        if vm.capabilities.backup_on_cbw_error
+        else "a full or dead one can pause it (the jobs are then cancelled and the guest"
+        " is set going again)"
+    )
     return (
         f"{freeze}while a disk is copied, a write to a block not copied yet waits until"
-        " the block's old content is in the repository: a slow target slows the guest,"
-        " a full or dead one can pause it (the jobs are then cancelled and the guest is"
-        " set going again)"
+        " the block's old content is in the repository: a slow target slows or stalls"
+        f" the guest, {trouble}"
     )
