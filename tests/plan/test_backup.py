@@ -187,9 +187,11 @@ def test_a_repository_on_the_file_system_of_a_disk_is_warned_of() -> None:
     )
 
 
-def test_a_machine_that_stands_still_for_an_io_error_is_warned_of() -> None:
-    plan = planned(replace(VM, state=VmState.IO_ERROR))
-    assert plan.warnings == ("web-01 is paused by an I/O error of its own",)
+def test_a_machine_that_stands_still_for_an_io_error_is_mended_first() -> None:
+    """Its writes may be half done, and what pauses it would pause it again."""
+    with pytest.raises(PlanRefused, match="I/O error") as caught:
+        planned(replace(VM, state=VmState.IO_ERROR))
+    assert caught.value.remedy
 
 
 # The laws of its order
@@ -282,7 +284,7 @@ def test_what_was_asked_of_the_copying_reaches_the_jobs() -> None:
 
 @pytest.mark.parametrize(
     ("state", "was_running"),
-    [(VmState.RUNNING, True), (VmState.PAUSED, False), (VmState.IO_ERROR, False)],
+    [(VmState.RUNNING, True), (VmState.PAUSED, False)],
 )
 def test_a_guest_that_stood_still_before_is_not_set_going(
     state: VmState, was_running: bool

@@ -149,3 +149,14 @@ def test_a_failure_says_cause_evidence_and_remedy(number: int, remedy: str) -> N
     assert failure.value.cause == "the manifest is not there"
     assert "/r/manifest.json" in failure.value.evidence
     assert remedy in failure.value.remedy
+
+
+def test_a_directory_is_made_below_a_link_that_the_operator_uses(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    make_private_dir(tmp_path / "link" / "repository")
+    write_new(tmp_path / "link" / "file", b"whole")
+    assert (tmp_path / "disk" / "repository").is_dir()
+    assert (tmp_path / "disk" / "file").read_bytes() == b"whole"

@@ -152,6 +152,12 @@ def _check_machine(vm: Vm, request: BackupRequest, disks: tuple[Disk, ...]) -> N
             evidence=f"its state is {vm.status}",
             remedy="start it, paused if need be: a backup is taken by its QEMU",
         )
+    if vm.state is VmState.IO_ERROR:
+        raise PlanRefused(
+            f"{vm.name} is paused by an I/O error",
+            evidence=f"its status is {vm.status}: QEMU could not read or write a disk",
+            remedy="make room or mend the storage, resume the machine, then back up",
+        )
     targets = {disk.target for disk in disks}
     for job in vm.jobs:
         if job.target in targets and job.kind in EXCLUSIVE_JOBS:
@@ -350,8 +356,6 @@ def _warnings(
             f"the repository lies on the same file system as {', '.join(shared)}:"
             " what fills or breaks one takes both"
         )
-    if vm.state is VmState.IO_ERROR:
-        warnings.append(f"{vm.name} is paused by an I/O error of its own")
     if not request.quiesce and vm.state is VmState.RUNNING:
         warnings.append("not frozen: the point is as a disk after a power cut")
     return tuple(warnings)
@@ -367,8 +371,8 @@ def _guest_effect(vm: Vm, request: BackupRequest) -> str:
     trouble = (
         "a full or dead one breaks the backup and not the guest"
         if vm.capabilities.backup_on_cbw_error
-        else "a full or dead one can pause it (the jobs are then cancelled and the guest"
-        " is set going again)"
+        else "a full or dead one can pause it (the jobs are then cancelled and the"
+        " guest is set going again)"
     )
     return (
         f"{freeze}while a disk is copied, a write to a block not copied yet waits until"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from vmsnap_tui.errors import PlanRefused
-from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.bitmap import Bitmap
+from vmsnap_tui.model.disk import Disk, Image
 from vmsnap_tui.model.instant import RecordedIn
 from vmsnap_tui.model.point import DiskLevel, Parent, Point, StoredDisk
 from vmsnap_tui.plan.requests import Level
@@ -88,39 +89,51 @@ def _unfit_parent(disk: Disk, stored: StoredDisk, shelf: Shelf) -> str:
 def _recorded_since(
     disk: Disk, stored: StoredDisk
 ) -> tuple[str, tuple[RecordedIn, ...], int]:
-    """The gap in the record, or the bitmaps that together hold all of it.
+    """The gap in the record, or the bitmap that holds all of it.
 
     The bitmap must stand, recording and consistent, in the image that was active at
-    the point's instant and in every image above it. A bitmap that is merely *there*
-    proves nothing: after a crash, or a merge down by somebody else, the lower image
-    still has a good one while the writes since are in no bitmap at all.
+    the point's instant, and that image must be the active one still. A bitmap that is
+    merely *there* proves nothing: after a crash, or a merge by somebody else, some
+    image of the chain has a good one while writes since are in no bitmap at all. Where
+    overlays came in between, even one in every image is no proof: one that was
+    streamed away took its record along, and the chain looks whole.
     """
     paths = [image.path for image in disk.chain]
     if stored.source_path not in paths:
-        gap = f"the image of the last point, {stored.source_path}, left the chain"
+        return (
+            f"the image of the last point, {stored.source_path}, left the chain",
+            (),
+            0,
+        )
+    active = disk.active
+    if stored.source_path != active.path:
+        gap = f"{active.path} was put on top of {stored.source_path} since"
+        return f"{gap}: nothing proves which writes are recorded", (), 0
+    gap, bitmap = _gap(active, stored.bitmap)
+    if gap or bitmap is None:
         return gap, (), 0
-    merge: list[RecordedIn] = []
-    dirty_bytes = 0
-    for image in disk.chain[: paths.index(stored.source_path) + 1]:
-        if not image.bitmaps_known:
-            return f"the bitmaps of {image.path} cannot be read while a job runs", (), 0
-        bitmap = image.bitmap(stored.bitmap)
-        if bitmap is None:
-            return f"the record of changes is missing in {image.path}", (), 0
-        if bitmap.inconsistent:
-            gap = f"the record of changes in {image.path} broke when QEMU was killed"
-            return gap, (), 0
-        if bitmap.busy:
-            raise PlanRefused(
-                f"the tracking of {disk.target} is in use by another operation",
-                evidence=f"bitmap {bitmap.name} is busy",
-                remedy="wait for its job, or see `vmsnap-tui jobs` and `recover`",
-            )
-        if not bitmap.recording:
-            return f"the record of changes in {image.path} was switched off", (), 0
-        merge.append(RecordedIn(image.node, bitmap.name))
-        dirty_bytes += bitmap.dirty_bytes
-    return "", tuple(merge), min(dirty_bytes, disk.virtual_bytes)
+    if bitmap.busy:
+        raise PlanRefused(
+            f"the tracking of {disk.target} is in use by another operation",
+            evidence=f"bitmap {bitmap.name} is busy",
+            remedy="wait for its job, or see `vmsnap-tui jobs` and `recover`",
+        )
+    merge = (RecordedIn(active.node, bitmap.name),)
+    return "", merge, min(bitmap.dirty_bytes, disk.virtual_bytes)
+
+
+def _gap(image: Image, name: str) -> tuple[str, Bitmap | None]:
+    """Why the image's bitmap is no full record, or the bitmap."""
+    if not image.bitmaps_known:
+        return f"the bitmaps of {image.path} cannot be read while a job runs", None
+    bitmap = image.bitmap(name)
+    if bitmap is None:
+        return f"the record of changes is missing in {image.path}", None
+    if bitmap.inconsistent:
+        return f"the record of changes in {image.path} broke when QEMU was killed", None
+    if not bitmap.recording:
+        return f"the record of changes in {image.path} was switched off", None
+    return "", bitmap
 
 
 def stale_bitmaps(disk: Disk, shelf: Shelf) -> tuple[tuple[str, str], ...]:

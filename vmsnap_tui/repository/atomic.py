@@ -50,6 +50,16 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
+def fsync_parent(path: Path) -> None:
+    """Push the directory that holds `path` to the disk, through whatever link the
+    operator reaches it by."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def create_private_file(path: Path) -> None:
     """Make an empty file with mode 0600 whatever the umask; it must not exist."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -77,7 +87,7 @@ def write_new(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_path(path.parent)
+    fsync_parent(path)
 
 
 def rename_durably(src: Path, dst: Path) -> None:
@@ -107,4 +117,4 @@ def make_private_dir(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fsync_path(path.parent)
+    fsync_parent(path)
