@@ -5,7 +5,6 @@ import pty
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.cli.conftest import Shell, fill
 from tests.conftest import StartMachine
@@ -107,7 +106,7 @@ async def test_no_escape_of_a_name_reaches_the_terminal(
 
 
 async def test_a_second_ctrl_c_leaves_a_journal_to_recover(
-    shell: Shell, machine: StartMachine, tmp_path: Path
+    shell: Shell, machine: StartMachine
 ) -> None:
     web = await machine()
     await fill(web)
@@ -117,6 +116,9 @@ async def test_a_second_ctrl_c_leaves_a_journal_to_recover(
     terminal.see("interrupted: taking back")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.leave() == 130
+    for job in await web.lab.execute("query-block-jobs"):
+        # what was not yet being taken back goes on, as slowly as it was asked to
+        await web.lab.execute("block-job-set-speed", device=job["device"], speed=0)
     recovered = await shell.run("recover", "--yes", "--json", machine=web)
     assert recovered.code == 0
     assert await web.lab.execute("query-jobs") == []
