@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vmsnap_tui.errors import NotFound, PlanRefused
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant
+from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.point import DiskLevel, ExcludedDisk
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.levels import Decision, Shelf, decide, stale_bitmaps
@@ -125,6 +126,8 @@ def _choose(
             excluded.append(ExcludedDisk(disk.target, "not chosen"))
         elif disk.target in request.exclude:
             excluded.append(ExcludedDisk(disk.target, "left out on request"))
+        elif disk.unfit and (job := _job_on(disk, vm)):
+            raise _held(disk, job)
         elif disk.unfit and disk.target in request.disks:
             raise PlanRefused(
                 f"{disk.target} cannot be backed up",
@@ -145,6 +148,22 @@ def _choose(
     return tuple(disks), tuple(excluded)
 
 
+def _job_on(disk: Disk, vm: Vm) -> Job | None:
+    return next((job for job in vm.jobs if job.target == disk.target), None)
+
+
+def _held(disk: Disk, job: Job) -> PlanRefused:
+    """A disk that a job hides is not left out in silence: the point would lack it."""
+    remedy = "let it end or cancel it first (`vmsnap-tui jobs`), or --exclude the disk"
+    if job.operation is not None:
+        remedy = "let that operation end; `vmsnap-tui recover` if it was interrupted"
+    return PlanRefused(
+        f"a {job.kind} job holds {disk.target}",
+        evidence=f"job {job.id} is {job.status.value}",
+        remedy=remedy,
+    )
+
+
 def _check_machine(vm: Vm, request: BackupRequest, disks: tuple[Disk, ...]) -> None:
     if vm.state in (VmState.OFF, VmState.CRASHED, VmState.UNKNOWN):
         raise PlanRefused(
@@ -158,14 +177,10 @@ def _check_machine(vm: Vm, request: BackupRequest, disks: tuple[Disk, ...]) -> N
             evidence=f"its status is {vm.status}: QEMU could not read or write a disk",
             remedy="make room or mend the storage, resume the machine, then back up",
         )
-    targets = {disk.target for disk in disks}
-    for job in vm.jobs:
-        if job.target in targets and job.kind in EXCLUSIVE_JOBS:
-            raise PlanRefused(
-                f"a {job.kind} job holds {job.target}",
-                evidence=f"job {job.id} is {job.status.value}",
-                remedy="let it end or cancel it first (`vmsnap-tui jobs`)",
-            )
+    for disk in disks:
+        job = _job_on(disk, vm)
+        if job is not None and job.kind in EXCLUSIVE_JOBS:
+            raise _held(disk, job)
     if request.quiesce:
         _check_agent(vm)
 

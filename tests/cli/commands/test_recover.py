@@ -77,3 +77,19 @@ async def test_what_a_dead_machine_left_is_taken_back(
 async def test_an_unknown_operation_is_10(shell: Shell, machine: StartMachine) -> None:
     said = await shell.run("recover", "nobody", "--yes", machine=await machine())
     assert said.code == 10
+
+
+async def test_the_next_backup_settles_the_interrupted_one_first(
+    shell: Shell, machine: StartMachine
+) -> None:
+    web = await machine()
+    await _killed_backup(shell, web, signal.SIGKILL)
+    (job,) = await web.lab.execute("query-block-jobs")
+    await web.lab.execute("block-job-set-speed", device=job["device"], speed=0)
+    read = await shell.run("backup", "web-01", "--dry-run", machine=web)
+    assert read.code == 4 and "recover" in read.err
+    done = await shell.run("backup", "web-01", "--json", machine=web)
+    assert done.code == 0, done.err
+    assert done.document["level"] == "incremental"
+    points = await shell.run("points", "--json", machine=web)
+    assert len(points.document) == 2

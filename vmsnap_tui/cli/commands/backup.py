@@ -18,6 +18,7 @@ from vmsnap_tui.errors import ExitCode
 if TYPE_CHECKING:
     from vmsnap_tui.cli.console import Console
     from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.engine.events import RunResult
 
 SUMMARY = "back up a machine as a new restore point"
 CONNECTS = options.Connects.NEEDED
@@ -52,7 +53,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
-    from vmsnap_tui.cli.operation import carry_out
+    from vmsnap_tui.cli.operation import carry_out, conclude
     from vmsnap_tui.plan.requests import BackupRequest, Level
 
     request = BackupRequest(
@@ -65,4 +66,29 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
         compress=ns.compress,
         speed_bytes_per_s=ns.speed,
     )
+    left = None if ns.dry_run else await _settle(engine, ns.vm, console)
+    if left is not None:
+        return conclude(left, console)
     return await carry_out(engine, request, ns, console)
+
+
+async def _settle(
+    engine: "Engine", name: str, console: "Console"
+) -> "RunResult | None":
+    """Finish or take back what an interrupted backup of this machine left, as a job
+    that waits in QEMU would hold its disks for ever. Gives the result of one that can
+    be neither, which is the end of this backup too."""
+    from vmsnap_tui.cli.operation import attend
+    from vmsnap_tui.engine.events import Outcome
+
+    vm = engine.find_vm(name)
+    for left in engine.unfinished():
+        if left.vm != vm.key or left.alive:
+            continue
+        console.err.say(
+            f"{left.title} {left.operation} was interrupted: it {left.will}"
+        )
+        result = await attend(engine.recover(left.operation), console)
+        if result.outcome in (Outcome.UNKNOWN, Outcome.STUCK):
+            return result
+    return None
