@@ -6,12 +6,14 @@ happened is in the message of a failure, in order, so that it can be lived again
 
 import os
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from tests.cli.conftest import stop_in_mid_copy
 from tests.conftest import StartMachine
 from tests.life.foreigner import Foreigner
 from tests.life.stranger import GOOD, Contents, Stranger, strike
@@ -171,4 +173,27 @@ async def test_no_day_of_a_machine_costs_a_point(
     )
     life = Life(stranger, SEED)
     await life.live(STEPS)
+    await stranger.verify_all()
+
+
+@pytest.mark.qemu
+async def test_the_next_run_of_a_timer_finishes_a_killed_one(
+    strangers: Callable[..., Awaitable[Stranger]],
+) -> None:
+    """Its jobs still copy and nobody says `recover`; a dry run only tells of it."""
+    stranger = await strangers(DiskSpec("vda", size_bytes=8 * MiB), style="blockdev")
+    await stranger.machine.qemu_io("vda", "write -P 7 0 3M")
+    then = await stranger.contents()
+    process = await stranger.begin("backup", "web-01", "--json", "--speed", "1M")
+    await stop_in_mid_copy(process, signal.SIGKILL)
+    await process.wait()
+    await stranger.machine.qemu_io("vda", "write -P 8 1M 1M")
+    dry = await stranger.command("backup", "web-01", "--json", "--dry-run")
+    if dry.code:
+        assert dry.code == 4
+        assert "interrupted" in dry.told_of("error")[0]["cause"]
+    last = await stranger.backup()
+    assert last["level"] == "incremental"
+    await stranger.take_note_of_new(then)
+    assert len(stranger.points) == 2
     await stranger.verify_all()
