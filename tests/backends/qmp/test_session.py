@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -254,3 +255,22 @@ async def test_what_greets_may_refuse_the_connection(
     with pytest.raises(NoConnection, match="while asking"):
         await session.open()
     await session.close()
+
+
+@pytest.mark.qemu
+async def test_messages_are_not_written_out_for_a_log_that_nobody_reads(
+    machine: StartMachine, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library does, in full, at every level of its log: it doubles a read."""
+    library = logging.getLogger("qemu.qmp")
+    library.addHandler(caplog.handler)
+    session, _ = make((await machine()).qmp_path)
+    try:
+        with caplog.at_level(logging.DEBUG, "qemu.qmp"):
+            await session.open()
+            await session.execute(STATUS)
+    finally:
+        library.removeHandler(caplog.handler)
+    said = [record.getMessage() for record in caplog.records]
+    assert "Connected." in said
+    assert [line for line in said if line.startswith(("<--", "-->"))] == []

@@ -66,6 +66,17 @@ class _Tap(EventListener):
         self._heard(event)
 
 
+class _Client(QMPClient):
+    """Without the library's log of every message: it writes each out as indented JSON
+    whether or not anybody reads it, 60 ms for the answer to query-qmp-schema alone."""
+
+    def _cb_outbound(self, msg: Message) -> Message:
+        return msg
+
+    def _cb_inbound(self, msg: Message) -> Message:
+        return msg
+
+
 class Session:
     """`heard` gets every event, `link_changed` every coming and going.
 
@@ -146,7 +157,7 @@ class Session:
         )
 
     async def _connect(self) -> QMPClient:
-        client = QMPClient()
+        client = _Client()
         client.events.event_filter = lambda _event: False
         client.register_listener(_Tap(self._on_event))
         peer: socket.socket | None = None
