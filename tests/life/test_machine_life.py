@@ -191,7 +191,7 @@ async def test_the_next_run_of_a_timer_finishes_a_killed_one(
     dry = await stranger.command("backup", "web-01", "--json", "--dry-run")
     if dry.code:
         assert dry.code == 4
-        assert "interrupted" in dry.told_of("error")[0]["cause"]
+        assert "recover" in dry.told_of("error")[0]["remedy"]
     last = await stranger.backup()
     assert last["level"] == "incremental"
     await stranger.take_note_of_new(then)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from vmsnap_tui.cli.console import Console
 from vmsnap_tui.cli.diagnostics import exit_code, failure
-from vmsnap_tui.errors import ExitCode, PlanRefused
+from vmsnap_tui.errors import ExitCode
 from vmsnap_tui.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.engine.events import RunResult
-    from vmsnap_tui.engine.journal import Unfinished
     from vmsnap_tui.engine.runs import RunHandle
     from vmsnap_tui.plan.plan import Plan
     from vmsnap_tui.plan.requests import Request
@@ -26,7 +25,7 @@ async def carry_out(
     engine: "Engine", request: "Request", ns: Namespace, console: Console
 ) -> ExitCode:
     """Plan the request, show the plan where somebody reads along, and run it."""
-    plan = await _plan(engine, request, ns, console)
+    plan = await engine.plan(request)
     if ns.dry_run:
         show_plan(plan, engine.commands(plan), console)
         return ExitCode.DONE
@@ -38,39 +37,6 @@ async def carry_out(
         await console.agree(f"{plan.title}: go?")
     result = await attend(engine.start(plan), console)
     return conclude(result, console)
-
-
-async def _plan(
-    engine: "Engine", request: "Request", ns: Namespace, console: Console
-) -> "Plan":
-    """The plan. Where what an interrupted run left is in its way, such as its jobs in
-    the machine, that is recovered first: the next run of a timer has to do by itself.
-
-    Raises what planning raises, if recovering does not help or is not wanted.
-    """
-    try:
-        return await engine.plan(request)
-    except PlanRefused:
-        left = _left_in_the_way(engine, request)
-        if not left or ns.dry_run:
-            raise
-    for one in left:
-        console.err.say(f"{one.title} {one.operation} was interrupted: it {one.will}")
-    if console.asks and not console.out.as_json:
-        await console.confirm("recover it first?", yes=ns.yes)
-    for one in left:
-        await attend(engine.recover(one.operation), console)
-    return await engine.plan(request)
-
-
-def _left_in_the_way(engine: "Engine", request: "Request") -> "list[Unfinished]":
-    """What dead processes left of the machine that a backup is of."""
-    from vmsnap_tui.plan.requests import BackupRequest
-
-    if not isinstance(request, BackupRequest):
-        return []
-    key = engine.find_vm(request.vm).key
-    return [one for one in engine.unfinished() if one.vm == key and not one.alive]
 
 
 async def attend(handle: "RunHandle", console: Console) -> "RunResult":

@@ -366,22 +366,8 @@ class Engine:
             raise UsageError("no repository is named", remedy="say --repo DIR")
         repository = self.repository
         shelf = shelf_of(repository, vm) if repository else empty_shelf(path, vm)
-        try:
-            plan = plan_backup(vm, request, shelf, identity)
-        except PlanRefused as refused:
-            raise self._because_of_the_interrupted(vm, refused) from None
+        plan = plan_backup(vm, request, shelf, identity)
         return replace(plan, warnings=(*self._beforehand(vm), *plan.warnings))
-
-    def _because_of_the_interrupted(self, vm: Vm, refused: PlanRefused) -> PlanRefused:
-        """What was refused, with what an interrupted run left as the likely cause."""
-        for left in self.unfinished():
-            if left.vm == vm.key and not left.alive:
-                return PlanRefused(
-                    f"{refused.cause}, as {left.title} was interrupted",
-                    evidence=f"operation {left.operation}; {refused.evidence}",
-                    remedy=f"run `vmsnap-tui recover {left.operation}`",
-                )
-        return refused
 
     def _beforehand(self, vm: Vm) -> Iterator[str]:
         """What running a backup does first, for the operator to know."""
