@@ -194,15 +194,23 @@ def test_a_machine_that_stands_still_for_an_io_error_is_mended_first() -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_disk_that_a_job_hides_is_not_left_out_in_silence(ours: bool) -> None:
-    name = "vmsnap-0123456789ab-vdb" if ours else "somebodys-job"
-    hidden = replace(NEW_DISK, unfit="a job is at work on it")
-    job = Job(name, "backup", JobStatus.RUNNING, 0, 1, target="vdb")
-    vm = replace(VM, disks=(TRACKED, hidden), jobs=(job,))
-    with pytest.raises(PlanRefused, match="a backup job holds vdb") as caught:
+@pytest.mark.parametrize(
+    ("job", "target", "remedy"),
+    [
+        ("vmsnap-0123456789ab-vdb", "vdb", "recover"),
+        ("somebodys-job", "vdb", "--exclude"),
+        ("somebodys-job", "", "--exclude"),
+    ],
+)
+def test_a_disk_that_a_job_hides_is_not_left_out_in_silence(
+    job: str, target: str, remedy: str
+) -> None:
+    hidden = replace(NEW_DISK, unfit="a job is at work on it", unfit_for_now=True)
+    at_work = Job(job, "backup", JobStatus.RUNNING, 0, 1, target=target)
+    vm = replace(VM, disks=(TRACKED, hidden), jobs=(at_work,))
+    with pytest.raises(PlanRefused, match="job") as caught:
         planned(vm)
-    assert ("recover" if ours else "--exclude") in caught.value.remedy
+    assert remedy in caught.value.remedy
     assert [d.target for d in planned(vm, exclude=("vdb",)).disks] == ["vda"]
 
 

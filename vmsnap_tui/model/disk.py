@@ -45,7 +45,9 @@ class Disk:
 
     `chain` runs from the active image down to the base and is empty for a drive
     without a medium. `unfit` says why the disk takes no part in operations
-    (read-only, a CD drive, empty, a filter on top), or is empty.
+    (read-only, a CD drive, empty, a filter on top), or is empty; `unfit_for_now` is
+    whether something merely sits on it at this instant (a job, somebody's filter), so
+    that leaving it out of a backup would be a surprise.
     """
 
     target: str
@@ -53,6 +55,7 @@ class Disk:
     """The device's id or QOM path, where QEMU names one."""
     chain: tuple[Image, ...]
     unfit: str = ""
+    unfit_for_now: bool = False
     io: DiskIo | None = None
 
     @property

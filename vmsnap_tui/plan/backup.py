@@ -126,8 +126,8 @@ def _choose(
             excluded.append(ExcludedDisk(disk.target, "not chosen"))
         elif disk.target in request.exclude:
             excluded.append(ExcludedDisk(disk.target, "left out on request"))
-        elif disk.unfit and (job := _job_on(disk, vm)):
-            raise _held(disk, job)
+        elif disk.unfit_for_now:
+            raise _held(disk, _job_on(disk, vm))
         elif disk.unfit and disk.target in request.disks:
             raise PlanRefused(
                 f"{disk.target} cannot be backed up",
@@ -152,9 +152,14 @@ def _job_on(disk: Disk, vm: Vm) -> Job | None:
     return next((job for job in vm.jobs if job.target == disk.target), None)
 
 
-def _held(disk: Disk, job: Job) -> PlanRefused:
-    """A disk that a job hides is not left out in silence: the point would lack it."""
+def _held(disk: Disk, job: Job | None) -> PlanRefused:
+    """A disk that something sits on now is not left out in silence: the point would
+    lack it, and nobody would know."""
     remedy = "let it end or cancel it first (`vmsnap-tui jobs`), or --exclude the disk"
+    if job is None:
+        return PlanRefused(
+            f"{disk.target} cannot be backed up now", evidence=disk.unfit, remedy=remedy
+        )
     if job.operation is not None:
         remedy = "let that operation end; `vmsnap-tui recover` if it was interrupted"
     return PlanRefused(

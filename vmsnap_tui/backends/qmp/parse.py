@@ -106,6 +106,7 @@ def disks(
             device=block.qdev or block.device,
             chain=chain(block.inserted, known) if block.inserted else (),
             unfit=unfit(block),
+            unfit_for_now=block.inserted is not None and block.inserted.drv in FILTERS,
             io=io.get((block.device, block.qdev)),
         )
         for target, block in named_targets(shown)
