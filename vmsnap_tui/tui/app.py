@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.tui.screens.confirm import Question
 
+NEWS_S = 3.0
+"""What went well is read at a glance; what did not stays for Textual's time."""
+
 FLEET_EVERY_S = 0.1
 """A thousand connections that come up together are drawn ten times a second."""
 
@@ -218,7 +221,9 @@ class VmsnapApp(Routes, App[None]):
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """A toast; the text is shown as it is, never read as markup."""
-        self.notify(visible(text), severity=severity, markup=False)
+        timeout = NEWS_S if severity == "information" else None
+        shown = visible(text)
+        self.notify(shown, severity=severity, timeout=timeout, markup=False)
 
     def say_error(self, error: VmsnapError) -> None:
         """A failure with its evidence and its remedy."""
@@ -232,6 +237,7 @@ class VmsnapApp(Routes, App[None]):
             if yes:
                 then()
 
+        self.clear_notifications()  # a toast must not cover the answers
         self.push_screen(ConfirmDialog(question), answered)
 
     async def action_do(self, name: str) -> None:

@@ -110,6 +110,18 @@ ASCII = Glyphs(
 )
 
 
+BORDERS = {
+    **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
+    **dict.fromkeys("│┃▏▕▌▐", "|"),
+    **dict.fromkeys("─━▔▁▄▀", "-"),
+    **dict.fromkeys("·•", "-"),
+    "→": ">",
+    "“": '"',
+    "”": '"',
+}
+"""What borders and texts are drawn with, for terminals without UTF-8."""
+
+
 def glyphs_for(encoding: str) -> Glyphs:
     """The set that a terminal with this encoding can show."""
     every = "".join(str(getattr(UNICODE, name)) for name in UNICODE.__slots__)

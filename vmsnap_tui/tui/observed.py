@@ -77,7 +77,7 @@ class Observed:
         return tuple(
             view
             for key in sorted(self.jobs)
-            for view in self.jobs[key]
+            for view in sorted(self.jobs[key], key=lambda view: view.job.target)
             if view.job.status is not JobStatus.NULL
         )
 

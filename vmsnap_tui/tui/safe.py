@@ -12,13 +12,17 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from vmsnap_tui.text import VISIBLE
-from vmsnap_tui.tui.glyphs import ASCII, UNICODE
+from vmsnap_tui.tui.glyphs import ASCII, BORDERS, UNICODE
 
-_REPLACED: dict[str, str] = {
-    getattr(UNICODE, name): getattr(ASCII, name)
-    for name in reversed(UNICODE.__slots__)
-    if len(getattr(UNICODE, name)) == 1
-} | dict(zip(UNICODE.sparks, ASCII.sparks, strict=True))
+_REPLACED: dict[str, str] = (
+    BORDERS
+    | {
+        getattr(UNICODE, name): getattr(ASCII, name)
+        for name in reversed(UNICODE.__slots__)
+        if len(getattr(UNICODE, name)) == 1
+    }
+    | dict(zip(UNICODE.sparks, ASCII.sparks, strict=True))
+)
 
 
 class SafeFilter(LineFilter):

@@ -33,6 +33,11 @@ def test_no_connection_is_said_once_all_were_tried() -> None:
     assert "no connection" in said(Observed(opened=True))[0]
 
 
+def test_without_a_title_there_is_no_gap() -> None:
+    left, _ = status_line("", Observed(opened=True), NOW, UNICODE, 80)
+    assert plain(left) == " vmsnap-tui  no connection"
+
+
 def test_jobs_are_counted_and_the_clock_is_short_where_it_must_be() -> None:
     seen = Observed(jobs={WEB.key: jobs()})
     assert "2 jobs" in said(seen)[1]

@@ -21,10 +21,10 @@ def quit_question(runs: tuple[RunHandle, ...]) -> Question:
         (
             *(line("  ", span(run.plan.title, Tone.STRONG)) for run in runs),
             BLANK,
-            line("Jobs go on in QEMU until all is copied, then they wait there."),
-            line("No point is made of it before the operation is finished: by the"),
-            line("next start of vmsnap-tui (R), or by `vmsnap-tui recover --yes`."),
-            line("Until then tracking keeps recording, and nothing is lost."),
+            line("Jobs go on in QEMU until all is copied, and wait there."),
+            line("The point is finished by the next start of vmsnap-tui (R)"),
+            line("or by `vmsnap-tui recover --yes`. Until then every change"),
+            line("goes on being recorded: nothing is lost."),
         ),
         dangerous=False,
     )

@@ -30,7 +30,7 @@ def job_line(view: JobView, glyphs: Glyphs, width: int) -> Line:
         span(f"  {phase(view):<8}", job_tone(view)),
     ]
     if wide:
-        tail.append(span(f"{amount(view.job.done_bytes, view.job.total_bytes):>18}"))
+        tail.append(span(f"{amount(view.job.done_bytes, view.job.total_bytes):>21}"))
         tail.append(span(f"  guest {guest_writes(view):>7} ", Tone.MUTED))
         tail.append(span(sparkline(view.latencies, 6, glyphs), Tone.CAUTION))
     return _with_bar(view, glyphs, width, 20 if wide else 18, tail)
@@ -45,11 +45,12 @@ def job_lines(view: JobView, glyphs: Glyphs, width: int) -> tuple[Line, Line]:
     ]
     first = _with_bar(view, glyphs, width, 22, tail)
     limit = view.job.speed_bytes_per_s
+    guest = "guest writes" if width >= _WIDE else "guest"
     second = (
         span("  "),
         span(f"{phase(view):<10}", job_tone(view)),
-        span(f"{amount(view.job.done_bytes, view.job.total_bytes):<20}"),
-        span(f"guest writes {guest_writes(view):>7} ", Tone.MUTED),
+        span(f"{amount(view.job.done_bytes, view.job.total_bytes):<22}"),
+        span(f"{guest} {guest_writes(view):>7} ", Tone.MUTED),
         span(sparkline(view.latencies, 8, glyphs), Tone.CAUTION),
         span(f"  limit {format_rate(limit)}" if limit else "  no limit", Tone.MUTED),
         span(f"  {view.job.error}" if view.job.error else "", Tone.ALARM),

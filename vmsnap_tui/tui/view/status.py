@@ -15,7 +15,11 @@ def status_line(
 ) -> tuple[Line, Line]:
     """Left part (who and where) and right part (jobs, alarms, time)."""
 
-    left = (Span(" vmsnap-tui  ", Tone.STRONG), *line(title), *_links(observed, glyphs))
+    left = (
+        Span(" vmsnap-tui  " if title else " vmsnap-tui", Tone.STRONG),
+        *line(title),
+        *_links(observed, glyphs),
+    )
     jobs = len(observed.all_jobs)
     alarms = observed.alarm_count
     right: list[Span] = []

@@ -24,6 +24,8 @@ def tracking_span(disk: Disk, stored: StoredPoint | None) -> Span:
     if stored.point.disk(disk.target) is None:
         return span("not in the last point", Tone.CAUTION)
     found = bitmaps_since(disk, stored)
+    if not found and not all(image.bitmaps_known for image in disk.chain):
+        return span("tracking is not read while a job runs", Tone.MUTED)
     if not found:
         return span("tracking lost: next is full", Tone.CAUTION)
     if any(bitmap.inconsistent for bitmap in found):

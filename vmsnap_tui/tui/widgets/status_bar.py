@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -15,7 +14,7 @@ from vmsnap_tui.tui.widgets.toned import strip_of, width_of
 
 
 class StatusBar(Widget):
-    """Draws one line from what is observed; `tick` moves only the clock."""
+    """Draws one line from what is observed; `tick` draws only what moved."""
 
     DEFAULT_CSS = "StatusBar { height: 1; dock: top; background: $panel; }"
 
@@ -34,15 +33,8 @@ class StatusBar(Widget):
         self._drawn: tuple[Line, Line] = ((), ())
 
     def tick(self) -> None:
-        """Draw what has changed since: mostly the clock's cells alone."""
-        left, right = self._lines()
-        before, self._drawn = self._drawn, (left, right)
-        if (left, right) == before:
-            return
-        if (left, right[:-1]) == (before[0], before[1][:-1]):
-            cells = width_of(right[-1:])
-            self.refresh(Region(self.size.width - cells, 0, cells, 1))
-        else:
+        """Draw again if anything looks different now."""
+        if self._lines() != self._drawn:
             self.refresh()
 
     def _lines(self) -> tuple[Line, Line]:
@@ -52,7 +44,7 @@ class StatusBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        left, right = self._lines()
+        self._drawn = left, right = self._lines()
         room = width - width_of(right)
         style = self.rich_style
         return Strip.join(

@@ -59,6 +59,8 @@ def fitted(parts: Line, width: int, *, right: bool = False, cut: str = "…") ->
     kept: list[Span] = []
     for part in parts:
         cells = cell_len(part.text)
+        if not cells:
+            continue
         if cells > room:
             if width > 0:
                 kept = _cut(kept, part, room, cut)
