@@ -186,6 +186,28 @@ async def test_new_bitmap_records_from_the_instant_and_the_old_is_never_cleared(
     assert new.trusted
 
 
+async def test_a_glance_sees_what_a_reading_sees_and_what_was_written_since(
+    bench: Bench,
+) -> None:
+    await run_whole(bench, await an_instant(bench, "op1"))
+    (read,) = await bench.backend.read()
+    (glanced,) = await bench.backend.glance()
+    assert glanced.disks == read.disks
+    await bench.write("vda", 7, 0x22)
+    (glanced,) = await bench.backend.glance()
+    disk = glanced.disk("vda")
+    assert disk is not None
+    bitmap = disk.active.bitmap("vmsnap-op1")
+    assert bitmap is not None
+    assert bitmap.dirty_bytes == BLOCK
+    await bench.restart(crashed=True)
+    await bench.backend.read()
+    (glanced,) = await bench.backend.glance()
+    disk = glanced.disk("vda")
+    assert disk is not None
+    assert disk.active.bitmap("vmsnap-op1") is None
+
+
 async def test_aborted_backup_leaves_the_machine_as_it_was(bench: Bench) -> None:
     await run_whole(bench, await an_instant(bench, "op1"))
     await bench.write("vda", 7, 0x22)

@@ -106,6 +106,12 @@ class Backend(Protocol):
         """Every machine as it is now. Raises NoConnection."""
         ...
 
+    async def glance(self) -> tuple[Vm, ...]:
+        """As `read`, for a screen that is open: what is below the active images is
+        taken from the last read, so that the node graph is not asked for again and
+        again. Never what a plan is made from."""
+        ...
+
     def events(self) -> AsyncIterator[BackendEvent]:
         """Events from now on, for one listener; the queue is bounded, the oldest go
         first. Ends when the backend is closed; a lost connection is a `LinkChanged`,

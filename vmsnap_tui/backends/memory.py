@@ -175,6 +175,9 @@ class MemoryBackend:
             ),
         )
 
+    async def glance(self) -> tuple[Vm, ...]:
+        return await self.read()
+
     def events(self) -> AsyncIterator[BackendEvent]:
         return self._listeners.listen()
 

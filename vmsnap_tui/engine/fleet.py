@@ -1,8 +1,8 @@
 """All connections of one engine, and what was last read from each.
 
 Events first: a machine is read again when its hypervisor says that something changed.
-Only jobs are polled (QEMU tells their progress to nobody unasked), twice a second,
-while there are any and somebody listens.
+What QEMU tells to nobody unasked is looked at while somebody listens: the progress of
+jobs twice a second while there are any, the bytes changed since a point now and then.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from vmsnap_tui.errors import NoConnection
 from vmsnap_tui.model.vm import Vm
 
 JOB_POLL_S = 0.5
+GLANCE_S = 5.0
+"""Often enough for a number that a guest's writes move, and nothing on a core."""
 SETTLE_S = 0.05
 """Events come in bursts; one read answers a burst."""
 RETRY_S = 2.0
@@ -50,11 +52,12 @@ class Connection:
             return
         await self.read()
 
-    async def read(self) -> tuple[Vm, ...]:
+    async def read(self, *, glance: bool = False) -> tuple[Vm, ...]:
         """The machines as they are now; the last good ones when that fails."""
+        look = self.backend.glance if glance else self.backend.read
         async with self._read_lock:
             try:
-                vms = await self.backend.read()
+                vms = await look()
             except NoConnection as error:
                 link = self.backend.link
                 down = Link.DOWN if link is Link.UP else link
@@ -88,14 +91,16 @@ class Connection:
 
     async def _keep_fresh(self, meters: Meters, titles: Titles) -> None:
         while True:
-            timeout = JOB_POLL_S if self._with_jobs else None
+            timeout = JOB_POLL_S if self._with_jobs else GLANCE_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._dirty.wait()
-            await asyncio.sleep(SETTLE_S)
-            self._dirty.clear()
+            heard = self._dirty.is_set()
+            if heard:
+                await asyncio.sleep(SETTLE_S)
+                self._dirty.clear()
             if self.backend.link is Link.UP:
-                await self.read()
+                await self.read(glance=not heard)
                 self._measure(meters, titles)
 
     def _measure(self, meters: Meters, titles: Titles) -> None:

@@ -59,6 +59,9 @@ class StillBackend(MemoryBackend):
             raise NoConnection(self._still.refused)
         await super().open()
 
+    async def glance(self) -> tuple[Vm, ...]:
+        return await self.read()
+
     async def read(self) -> tuple[Vm, ...]:
         if self.link is not Link.UP or self._still.vm is None:
             raise NoConnection(self._still.refused or self._still.lost)

@@ -61,6 +61,12 @@ class QmpBackend:
         except (ConnectionLost, StepFailed) as error:
             raise _unread(error) from error
 
+    async def glance(self) -> tuple[Vm, ...]:
+        try:
+            return (await self._machine.glance(),)
+        except (ConnectionLost, StepFailed) as error:
+            raise _unread(error) from error
+
     def events(self) -> AsyncIterator[BackendEvent]:
         return self._listeners.listen()
 

@@ -74,6 +74,7 @@ class Machine:
         """The process of each machine that has answered here, by its key."""
         self._agent_chardev: str | None = None
         self._targets: tuple[str, ...] = ()
+        self._last_graph: tuple[object, parse.Graph | None] = (None, None)
         self.nodes: dict[str, frozenset[str]] = {}
         """Each disk's nodes as last read: still theirs while a job hides them."""
 
@@ -100,6 +101,7 @@ class Machine:
     async def identify(self) -> None:
         """Who answers: asked once on every new connection."""
         self._agent_chardev = None
+        self._last_graph = None, None
         self.nodes.clear()
         version = (await self.ask("query-version", VersionInfo)).qemu
         numbers = (version.major, version.minor, version.micro)
@@ -133,6 +135,28 @@ class Machine:
             job_infos = await self.ask("query-jobs", tuple[JobInfo, ...])
             known = await self._graph(job_infos)
             blocks = await self.blocks()
+        self._last_graph = _roots(blocks), known
+        return await self._seen(status, job_infos, blocks, known)
+
+    async def glance(self) -> Vm:
+        """By `query-block` and its like alone, as long as the same nodes are on top."""
+        status = await self.status()
+        job_infos = await self.ask("query-jobs", tuple[JobInfo, ...])
+        blocks = await self.blocks()
+        roots, known = self._last_graph
+        if roots != _roots(blocks):
+            return await self.read()
+        if known is not None:
+            known = known.refreshed(b.inserted for b in blocks if b.inserted)
+        return await self._seen(status, job_infos, blocks, known)
+
+    async def _seen(
+        self,
+        status: str,
+        job_infos: tuple[JobInfo, ...],
+        blocks: tuple[BlockInfo, ...],
+        known: parse.Graph | None,
+    ) -> Vm:
         stats = await self.ask("query-blockstats", tuple[BlockStats, ...])
         disks = self._disks(blocks, stats, known)
         jobs = await self._joined(job_infos)
@@ -224,3 +248,10 @@ class Machine:
             agent=channel,
             capabilities=self.identity.capabilities,
         )
+
+
+def _roots(blocks: tuple[BlockInfo, ...]) -> tuple[tuple[str, str, str], ...]:
+    """What is on top of each device: another node there means another graph."""
+    return tuple(
+        (b.device, b.qdev, b.inserted.node_name if b.inserted else "") for b in blocks
+    )

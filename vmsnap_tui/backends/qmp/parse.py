@@ -75,6 +75,11 @@ class Graph:
     below: Mapping[str, str]
     """Each node's backing node; a filter's file node."""
 
+    def refreshed(self, roots: Iterable[Inserted]) -> "Graph":
+        """The same graph with these nodes as they are now."""
+        now = {root.node_name: root for root in roots if root.node_name in self.nodes}
+        return Graph({**self.nodes, **now}, self.below)
+
 
 def vm_state(status: str) -> VmState:
     return _STATES.get(status, VmState.UNKNOWN)
