@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Button
 
@@ -16,7 +17,7 @@ from tests.tui.operation_stage import (
 )
 from vmsnap_tui.engine.events import FleetChanged
 from vmsnap_tui.errors import PlanRefused
-from vmsnap_tui.model.vm import VmState
+from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import BackupRequest, Level, Request
 from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, completed, copying, web
@@ -151,18 +152,28 @@ async def test_enter_before_the_plan_is_made_waits_for_it() -> None:
         assert engine.runs == ()
 
 
+def become(pilot: Pilot[None], vm: Vm) -> None:
+    """The machine is read anew, and is another one."""
+    screen = top(pilot, BackupForm)
+    view = replace(screen.ours.observed.fleet[0], vms=(vm,))
+    screen.ours.observed.fleet = (view,)
+    screen.heard(FleetChanged((view,)))
+
+
+async def test_an_agent_that_comes_meanwhile_makes_a_freeze_the_default() -> None:
+    engine = StillEngine(web(answers=False))
+    async with on_stage(engine, form) as pilot:
+        assert not last_request(engine).quiesce
+        become(pilot, web())
+        await planned(pilot)
+        assert last_request(engine).quiesce
+
+
 async def test_a_machine_that_is_paused_meanwhile_is_planned_anew() -> None:
     engine = StillEngine(web())
     async with on_stage(engine, form) as pilot:
         count = len(engine.planned)
-        engine.fleet = (
-            type(engine.fleet[0])(
-                engine.fleet[0].uri, engine.fleet[0].link, vms=(web(VmState.PAUSED),)
-            ),
-        )
-        screen = top(pilot, BackupForm)
-        screen.ours.observed.fleet = engine.fleet
-        screen.heard(FleetChanged(engine.fleet))
+        become(pilot, web(VmState.PAUSED))
         await planned(pilot)
         assert len(engine.planned) > count
         assert not last_request(engine).quiesce

@@ -41,6 +41,14 @@ def test_a_word_longer_than_the_line_is_broken_and_nothing_is_lost() -> None:
     assert max(cell_len(plain(line)) for line in lines) == 16
 
 
+def test_a_path_longer_than_the_line_is_broken_behind_a_slash() -> None:
+    lines = wrap(said("/var/spool/vmsnap/vms/web-01/points"), 24)
+    assert [plain(line) for line in lines] == [
+        "/var/spool/vmsnap/vms/",
+        "web-01/points",
+    ]
+
+
 def test_an_empty_paragraph_is_one_empty_line() -> None:
     assert lay_out([Paragraph(())], 20) == ((),)
 

@@ -81,7 +81,7 @@ class BackupForm(FormScreen):
     def _freeze_box(self) -> TickBox:
         vm = self.vm
         reason = why_no_freeze(vm) if vm else "the machine is gone"
-        answers = vm is not None and vm.agent is not None and bool(vm.agent.answers)
+        answers = vm is not None and _answers(vm)
         return TickBox(
             self._freeze_line(reason), value=answers, fixed=reason, id="quiesce"
         )
@@ -139,7 +139,10 @@ class BackupForm(FormScreen):
         vm = self.vm
         reason = why_no_freeze(vm) if vm else "the machine is gone"
         box = self.query_one("#quiesce", TickBox)
+        came = bool(box.fixed) and not reason
         box.fix(reason)
+        if came and vm is not None:
+            box.value = _answers(vm)
         box.describe(self._freeze_line(reason))
         self.query_one("#heading", Static).update(content_of(self._heading()))
 
@@ -154,6 +157,11 @@ class BackupForm(FormScreen):
             reason = self.query_one("#quiesce", TickBox).fixed
             return f"No freeze: {reason}." if reason else ""
         return super().why_not(name)
+
+
+def _answers(vm: Vm) -> bool:
+    """Whether a freeze is the default: the agent is known to be there."""
+    return vm.agent is not None and vm.agent.answers is True
 
 
 def _standing(vm: Vm | None) -> object:

@@ -244,13 +244,17 @@ class PointsScreen(OperationScreen[None]):
         except VmsnapError as error:
             self.post_message(self.Failed(error))
             return
-        app.say(*_verdict(point, found))
+        if not found.ok or app.screen is not self:
+            app.say(*_verdict(point, found))
         self.post_message(self.Checked(point, (), found))
 
     def on_points_screen_checked(self, message: Checked) -> None:
         self._progress = message.progress
         if message.found is not None:
             self.checking = ""
+            text, severity = _verdict(message.point, message.found)
+            tone = Tone.ALARM if severity == "error" else Tone.GOOD
+            self._progress = said(f" {text}", tone)
             self.ours.read_records()
             self.do_look_again()
         self.reload()

@@ -115,6 +115,8 @@ def _breaks(text: str, room: int) -> list[tuple[int, int]]:
         used += cells
         while used > room and cell_len(text[start : word.end()].rstrip()) > room:
             fits = _fitting(text[start : word.end()], room)
+            slash = text.rfind("/", start, start + fits) + 1 - start
+            fits = slash if slash > fits // 2 else fits
             found.append((start, start + fits))
             start += fits
             used = cell_len(text[start : word.end()])

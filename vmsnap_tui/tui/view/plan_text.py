@@ -82,7 +82,7 @@ def _disk(plan: Plan, disk: DiskPlan) -> list[Paragraph]:
     level = said(disk.level, Tone.STRONG)
     rows = [Paragraph(name, joined([level, size, said(disk.reason, Tone.MUTED)]))]
     if disk.before and isinstance(plan.request, RestoreRequest):
-        rows.append(labelled("  from", _stored_chain(disk.before)))
+        rows.append(labelled("  from", _stored_chain(plan, disk)))
     elif disk.before:
         rows.append(labelled("  now", _chain(disk.before)))
     after = _after(plan, disk)
@@ -101,8 +101,16 @@ def _chain(files: tuple[str, ...]) -> Line:
     return joined(images, " → ")
 
 
-def _stored_chain(files: tuple[str, ...]) -> Line:
-    return joined([said(file) for file in files], " over ")
+def _stored_chain(plan: Plan, disk: DiskPlan) -> Line:
+    """Files of the repository by point and name: that is what tells them apart."""
+    return joined([said(_in_point(plan, file)) for file in disk.before], " over ")
+
+
+def _in_point(plan: Plan, file: str) -> str:
+    path = PurePosixPath(file)
+    if not path.is_relative_to(plan.repository):
+        return file
+    return "/".join(path.parts[-2:])
 
 
 def _beside(home: PurePosixPath, file: str) -> str:
