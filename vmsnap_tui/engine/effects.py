@@ -51,6 +51,7 @@ from vmsnap_tui.plan.steps import (
 )
 from vmsnap_tui.repository.atomic import fsync_path
 from vmsnap_tui.repository.repository import Repository
+from vmsnap_tui.units import MiB, format_bytes
 
 Output = dict[str, Any] | None
 Progress = Callable[[str, int, int], None]
@@ -211,8 +212,28 @@ class Effects:
                     if job.id == name:
                         self.progress(disk.target, job.done_bytes, job.total_bytes)
 
-        await self._unless_cancelled(
-            self._backend.await_jobs(step.vm, step.instant, moved)
+        try:
+            await self._unless_cancelled(
+                self._backend.await_jobs(step.vm, step.instant, moved)
+            )
+        except StepFailed as failed:
+            raise self._with_room(failed) from failed
+
+    def _with_room(self, failed: StepFailed) -> StepFailed:
+        """The same, with the bytes that are free and those that are wanted if there
+        are too few: asked now, as what was written is removed in a moment."""
+        free = self._repository.free_bytes()
+        files = self._repository.partial_path(self.plan.point).iterdir()
+        written = sum(file.stat().st_blocks * 512 for file in files)
+        wanted = max(self.plan.estimates.bytes - written, 0)
+        if free > max(wanted, MiB):
+            return failed
+        room = (
+            f"{self.plan.repository} has {free} bytes free ({format_bytes(free)}),"
+            f" about {wanted} more are needed ({format_bytes(wanted)})"
+        )
+        return StepFailed(
+            failed.cause, evidence=f"{failed.evidence}; {room}", remedy=failed.remedy
         )
 
     async def _seal(self, step: SealTarget) -> Output:

@@ -1,0 +1,152 @@
+"""A repository that is too small: refused, or taken back, and the guest goes on."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ended, ended, until_told
+from tests.conftest import StartMachine
+from tests.life.stranger import GOOD, Stranger
+from tests.life.writers import check_one_cut, guest_writes, page_numbers, restored
+from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.units import KiB, MiB
+
+SMALL_BYTES = 12 * MiB
+
+
+def _mounting() -> list[str]:
+    """What to put before `mount`: nothing for root, else sudo without a question."""
+    return [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+
+@pytest.fixture
+def small(lab_directory: Path) -> Iterator[Path]:
+    """A file system of 12 MiB that is there for this test alone."""
+    place = lab_directory / "small"
+    place.mkdir(mode=0o700)
+    options = f"size={SMALL_BYTES},mode=0700,uid={os.geteuid()}"
+    mount = [*_mounting(), "mount", "-t", "tmpfs", "-o", options, "test", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    assert done.returncode == 0, (
+        "a full disk needs a small one, and mounting one needs root or sudo without"
+        f" a password: {done.stderr}"
+    )
+    yield place
+    subprocess.run([*_mounting(), "umount", str(place)], check=True)
+
+
+@pytest.fixture
+async def stranger(
+    machine: StartMachine, lab_directory: Path, small: Path
+) -> AsyncIterator[Stranger]:
+    disks = [DiskSpec(target, size_bytes=4 * MiB) for target in ("vda", "vdb")]
+    found = Stranger(await machine(*disks), lab_directory)
+    yield found
+    await found.shell.stop()
+
+
+def fill(place: Path, but_bytes: int = 0) -> Path:
+    """A file that takes all room but so much."""
+    filler = place / "filler"
+    found = os.statvfs(place)
+    with filler.open("wb") as file:
+        os.posix_fallocate(
+            file.fileno(), 0, found.f_bavail * found.f_frsize - but_bytes
+        )
+    return filler
+
+
+async def filled_in_flight(
+    stranger: Stranger, place: Path, but_bytes: int, *words: str
+) -> tuple[Ended, Path]:
+    """A throttled backup whose target fills up when its jobs run."""
+    process = await stranger.begin("backup", "web-01", "--json", *words)
+    await until_told(process, '"done_bytes"')
+    filler = fill(place, but_bytes)
+    return await ended(process), filler
+
+
+@pytest.mark.qemu
+async def test_too_little_room_is_refused_with_both_numbers(
+    stranger: Stranger, small: Path
+) -> None:
+    stranger.shell.repository = small / "repository"
+    await stranger.machine.qemu_io("vda", "write -P 7 0 4M")
+    filler = fill(small, 2 * MiB)
+    free = os.statvfs(small).f_bavail * os.statvfs(small).f_frsize
+    done = await stranger.command("backup", "web-01", "--json")
+    assert done.code == 4
+    (error,) = done.told_of("error")
+    assert f"free are {free} (" in error["evidence"]
+    needed = int(error["evidence"].partition("it may take ")[2].split()[0])
+    assert needed > 4 * MiB
+    assert not stranger.shell.repository.exists(), "nothing was changed"
+    assert await stranger.rig.leftovers() == []
+    filler.unlink()
+    await stranger.backup()
+    await stranger.verify_all()
+
+
+@pytest.mark.qemu
+async def test_filled_up_in_flight_is_taken_back_and_tracking_stays(
+    stranger: Stranger, small: Path
+) -> None:
+    stranger.shell.repository = small / "repository"
+    for target in ("vda", "vdb"):
+        await stranger.machine.qemu_io(target, "write -P 7 0 1M")
+    await stranger.backup()
+    for target in ("vda", "vdb"):
+        await stranger.machine.qemu_io(target, "write -P 8 1M 2M")
+    before = await stranger.stored()
+    done, filler = await filled_in_flight(stranger, small, 256 * KiB, "--speed", "512K")
+    assert done.code == 5
+    (error,) = done.told_of("error")
+    assert "no space left" in error["cause"]
+    said = f"{error['cause']} {error['evidence']}"
+    assert "needed" in said
+    assert "bytes free" in said
+    assert await stranger.rig.leftovers() == []
+    assert not any((small / "repository" / "tmp").iterdir())
+    assert await stranger.stored() == before
+    stranger.shell.repository = stranger.directory / "large"
+    elsewhere = await stranger.backup()
+    assert await stranger.restored(elsewhere["point"]) == await stranger.contents()
+    filler.unlink()
+    stranger.shell.repository = small / "repository"
+    again = await stranger.backup()
+    assert again["level"] == "incremental", "its record of changes was kept"
+    assert await stranger.restored(again["point"]) == await stranger.contents()
+
+
+@pytest.mark.guest
+async def test_a_guest_that_stopped_for_it_goes_on(
+    writing_guest: Stranger, small: Path, qemu_version: tuple[int, int, int]
+) -> None:
+    """What it overwrites has to be copied first, and there is no room for it."""
+    stranger, lab = writing_guest, writing_guest.machine.lab
+    stranger.shell.repository = small / "repository"
+    stranger.rig.machine = stranger.machine
+    lab.events.clear()
+    done, filler = await filled_in_flight(stranger, small, 256 * KiB, "--speed", "64K")
+    assert done.code == 5, done
+    status = await lab.execute("query-status")
+    assert status["status"] == "running"
+    stopped = any(event["event"] == "STOP" for event in lab.events)
+    assert stopped == (qemu_version < (11, 0, 0)), "QEMU 11 breaks the copy instead"
+    assert await stranger.rig.leftovers() == []
+    assert not any((small / "repository" / "tmp").iterdir())
+    written = await lab.execute("query-blockstats")
+    filler.unlink()
+    after = await stranger.command("backup", "web-01", "--json")
+    assert after.code in GOOD, after
+    found = await restored(stranger, after.document["point"], page_numbers)
+    newest = max(number for pages in found.values() for number in pages)
+    check_one_cut(guest_writes(newest), found)
+    operations = [
+        [disk["stats"]["wr_operations"] for disk in stats]
+        for stats in (written, await lab.execute("query-blockstats"))
+    ]
+    assert operations[0] < operations[1], "it writes on"
