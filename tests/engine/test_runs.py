@@ -184,3 +184,15 @@ async def test_a_repository_that_went_missing_is_not_made_anew_by_recovery(
     result = await engine.recover(handle.operation).result()
     assert result.outcome is Outcome.DONE
     await engine.close()
+
+
+async def test_what_cannot_be_written_down_is_not_begun(
+    backend: MemoryBackend, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file in the way")
+    engine = engine_on(backend, tmp_path)
+    await engine.open()
+    with pytest.raises(PlanRefused, match="VMSNAP_STATE_DIR"):
+        await engine.start(await engine.plan(BackupRequest("web-01"))).result()
+    assert backend.stored == {}
+    await engine.close()

@@ -144,7 +144,7 @@ class Journals:
                 evidence=ascii(error.object[error.start : error.end]),
                 remedy="rename the machine, disk or directory that has it",
             ) from error
-        self._make_directory()
+        self.make_directory()
         path = self.directory / (plan.operation + SUFFIX)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -224,8 +224,8 @@ class Journals:
                 continue  # another process has just dropped it
         return sorted(found, key=lambda entry: (entry[1], entry[0].name))
 
-    def _make_directory(self) -> None:
-        """Missing parents too are the owner's alone: mkdir(parents=True) makes them
+    def make_directory(self) -> None:
+        """The place for journals and locks. Missing parents too are the owner's alone: mkdir(parents=True) makes them
         by the umask, and whoever may write there can put another in our place."""
         for directory in (*reversed(self.directory.parents), self.directory):
             if not directory.is_dir():

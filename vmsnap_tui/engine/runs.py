@@ -121,11 +121,18 @@ class Runner:
             plan = await self._replan(handle.plan)
             _check_still_fits(handle.plan, plan, settled=settled)
             handle.plan = plan
-            journal = self.journals.create(plan)
+            journal = self._new_journal(plan)
             try:
                 return await self._walk(handle, journal, repository)
             finally:
                 journal.close()
+
+    def _new_journal(self, plan: Plan) -> Journal:
+        """Raises PlanRefused: what cannot be written down is not begun."""
+        try:
+            return self.journals.create(plan)
+        except OSError as error:
+            raise _no_state(error) from error
 
     async def recover(self, handle: RunHandle) -> RunResult:
         """An interrupted run, from where its journal is."""
@@ -176,10 +183,13 @@ class Runner:
     def _vm_lock(self, plan: Plan) -> Iterator[None]:
         """One operation a machine on this host, whatever repository it writes to."""
         directory = self.journals.directory.parent / "locks"
-        make_private_dir(directory.parent)
-        make_private_dir(directory)
         path = directory / f"{_lock_name(plan)}.lock"
-        descriptor = locks.take(path, shared=False, operation=plan.title)
+        try:
+            self.journals.make_directory()
+            make_private_dir(directory)
+            descriptor = locks.take(path, shared=False, operation=plan.title)
+        except OSError as error:
+            raise _no_state(error) from error
         try:
             yield
         finally:
@@ -223,6 +233,14 @@ class Runner:
         result = _with_manifest(result, repository)
         emit(RunEnded(plan.operation, result))
         return result
+
+
+def _no_state(error: OSError) -> PlanRefused:
+    return PlanRefused(
+        "the state directory cannot be written",
+        evidence=str(error),
+        remedy="make room there, or name another one with VMSNAP_STATE_DIR",
+    )
 
 
 def _with_manifest(result: RunResult, repository: Repository) -> RunResult:
