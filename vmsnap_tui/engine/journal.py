@@ -225,8 +225,11 @@ class Journals:
         return sorted(found, key=lambda entry: (entry[1], entry[0].name))
 
     def make_directory(self) -> None:
-        """The place for journals and locks. Missing parents too are the owner's alone: mkdir(parents=True) makes them
-        by the umask, and whoever may write there can put another in our place."""
+        """The place for journals and locks, the owner's alone.
+
+        Missing parents too: mkdir(parents=True) makes them by the umask, and whoever
+        may write there can put another directory in our place.
+        """
         for directory in (*reversed(self.directory.parents), self.directory):
             if not directory.is_dir():
                 directory.mkdir(mode=0o700, exist_ok=True)
