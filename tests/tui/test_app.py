@@ -137,3 +137,9 @@ async def test_leaving_gives_the_exit_code(stage: Stage) -> None:
 
 def test_the_clock_knows_its_zone() -> None:
     assert local_time().tzinfo is not None
+
+
+async def test_ctrl_q_leaves_as_q_does(stage: Stage) -> None:
+    async with stage(EMPTY, "ctrl+q") as pilot:
+        await pilot.pause()
+    assert app_of(pilot).return_code == 0

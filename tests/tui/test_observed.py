@@ -1,7 +1,17 @@
 """What the interface knows, and what it concludes from that."""
 
 from vmsnap_tui.backends.base import Link, WireHeard
-from vmsnap_tui.engine.events import ConnectionView
+from vmsnap_tui.engine.events import (
+    ConnectionView,
+    Outcome,
+    RunEnded,
+    RunResult,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+)
+from vmsnap_tui.plan.steps import FreezeGuest, ThawGuest
+from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, backup_plan
 from vmsnap_tui.tui.observed import HEARD_EVENTS, Interrupted, Observed, Records
 from vmsnap_tui.tui.scenes import DB, WEB, jobs
 
@@ -49,3 +59,32 @@ def test_events_never_take_more_memory() -> None:
         seen.wire.append(WireHeard("vm", f"E{number}", {}, 0.0))
     assert len(seen.wire) == HEARD_EVENTS
     assert seen.wire[0].name == "E5"
+
+
+def test_a_guest_is_frozen_from_its_freeze_to_its_thaw() -> None:
+    plan, seen = backup_plan(), observed()
+    freeze = next(n for n, s in enumerate(plan.steps) if isinstance(s, FreezeGuest))
+    thaw = next(n for n, s in enumerate(plan.steps) if isinstance(s, ThawGuest))
+    seen.note_run(RunStarted(OPERATION, plan))
+    seen.note_run(StepStarted(OPERATION, freeze, False, ""))
+    assert seen.alarms(KEY) == ("its file systems are frozen",)
+    assert seen.alarm_count == 2
+    seen.note_run(StepEnded(OPERATION, freeze, False, "", 0.1))
+    assert KEY in seen.frozen
+    seen.note_run(StepEnded(OPERATION, thaw, False, "", 0.1))
+    assert KEY not in seen.frozen
+
+
+def test_a_run_that_ended_or_undid_its_freeze_holds_nobody() -> None:
+    plan, seen = backup_plan(), observed()
+    freeze = next(n for n, s in enumerate(plan.steps) if isinstance(s, FreezeGuest))
+    seen.note_run(RunStarted(OPERATION, plan))
+    seen.note_run(StepStarted(OPERATION, freeze, False, ""))
+    seen.note_run(StepEnded(OPERATION, freeze, True, "", 0.1))
+    assert not seen.frozen
+    seen.note_run(StepStarted(OPERATION, freeze, False, ""))
+    result = RunResult(OPERATION, Outcome.UNDONE, "backup", "web-01")
+    seen.note_run(RunEnded(OPERATION, result))
+    assert not seen.frozen
+    seen.note_run(StepStarted("unknown", 0, False, ""))
+    assert not seen.frozen

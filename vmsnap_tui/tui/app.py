@@ -140,8 +140,8 @@ class VmsnapApp(Routes, App[None]):
             self.leave(129)
 
     def _tick(self) -> None:
-        if isinstance(self.screen, BaseScreen):
-            self.screen.tick()
+        if isinstance(self.on_top, BaseScreen):
+            self.on_top.tick()
 
     async def _open_engine(self) -> None:
         await self.engine.open()
@@ -154,7 +154,7 @@ class VmsnapApp(Routes, App[None]):
     def on_engine_opened(self) -> None:
         self.observed.opened = True
         self.read_records()
-        self._show_all()
+        self.show_all()
 
     def on_engine_spoke(self, message: EngineSpoke) -> None:
         match message.event:
@@ -167,10 +167,10 @@ class VmsnapApp(Routes, App[None]):
                 self.observed.jobs[vm] = jobs
             case WireHeard() as heard:
                 self.observed.wire.append(heard)
-            case RunStarted() | RunEnded():
-                self.read_records()
-            case _:
-                pass
+            case run_event:
+                self.observed.note_run(run_event)
+                if isinstance(run_event, RunStarted | RunEnded):
+                    self.read_records()
         self._tell(message.event)
 
     def _tell_fleet(self) -> None:
@@ -188,8 +188,14 @@ class VmsnapApp(Routes, App[None]):
             self._fleet_again = False
             self._tell_fleet()
 
+    @property
+    def on_top(self) -> Screen[object] | None:
+        """The screen on top; None while the app is being taken down, when timers and
+        messages may still come."""
+        return self.screen_stack[-1] if self.screen_stack else None
+
     def _tell(self, event: EngineEvent) -> None:
-        screen = self.screen
+        screen = self.on_top
         if isinstance(screen, BaseScreen | BaseDialog) and screen.is_mounted:
             screen.heard(event)
         if isinstance(screen, BaseScreen) and screen.is_mounted:
@@ -212,12 +218,13 @@ class VmsnapApp(Routes, App[None]):
     def on_records_read(self, message: RecordsRead) -> None:
         if message.records != self.observed.records:
             self.observed.records = message.records
-            self._show_all()
+            self.show_all()
         self.observed.records_read = self.observed.opened
 
-    def _show_all(self) -> None:
-        if isinstance(self.screen, BaseScreen):
-            self.screen.refresh_all()
+    def show_all(self) -> None:
+        """The screen on top draws everything anew."""
+        if isinstance(self.on_top, BaseScreen):
+            self.on_top.refresh_all()
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """A toast; the text is shown as it is, never read as markup."""
@@ -239,6 +246,10 @@ class VmsnapApp(Routes, App[None]):
 
         self.clear_notifications()  # a toast must not cover the answers
         self.push_screen(ConfirmDialog(question), answered)
+
+    async def action_quit(self) -> None:
+        """Textual's own key for it asks as well."""
+        self.do_quit()
 
     async def action_do(self, name: str) -> None:
         """Run the action of that name, or say why it cannot be done now."""

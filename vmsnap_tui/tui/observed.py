@@ -2,11 +2,23 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from vmsnap_tui.backends.base import Link, WireHeard
-from vmsnap_tui.engine.events import ConnectionView, JobView
+from vmsnap_tui.engine.events import (
+    ConnectionView,
+    JobView,
+    RunEnded,
+    RunEvent,
+    RunProgressed,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+)
 from vmsnap_tui.model.job import JobStatus
 from vmsnap_tui.model.vm import Vm
+from vmsnap_tui.plan.plan import Plan
+from vmsnap_tui.plan.steps import FreezeGuest, Step, ThawGuest
 from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 
 HEARD_EVENTS = 2000
@@ -48,8 +60,39 @@ class Observed:
     jobs: dict[str, tuple[JobView, ...]] = field(default_factory=dict)
     wire: deque[WireHeard] = field(default_factory=lambda: deque(maxlen=HEARD_EVENTS))
     records: Records = Records()
+    frozen: dict[str, str] = field(default_factory=dict)
+    """By machine key, which operation of this process holds it frozen."""
     opened: bool = False
     records_read: bool = False
+
+    _plans: dict[str, Plan] = field(default_factory=dict)
+
+    def note_run(self, event: RunEvent) -> None:
+        """Keep who is frozen by a run of this process, from its steps."""
+        match event:
+            case RunStarted(operation, plan):
+                self._plans[operation] = plan
+            case StepStarted(operation, index, undoing):
+                step = self._step(operation, index)
+                if isinstance(step, FreezeGuest) and not undoing:
+                    self.frozen[step.vm] = operation
+            case StepEnded(operation, index, undoing):
+                step = self._step(operation, index)
+                if isinstance(step, ThawGuest) or (
+                    isinstance(step, FreezeGuest) and undoing
+                ):
+                    self.frozen.pop(step.vm, None)
+            case RunEnded(operation):
+                self._plans.pop(operation, None)
+                self.frozen = {k: o for k, o in self.frozen.items() if o != operation}
+            case RunProgressed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _step(self, operation: str, index: int) -> Step | None:
+        plan = self._plans.get(operation)
+        return plan.steps[index] if plan else None
 
     def vm(self, key: str | None) -> Vm | None:
         return next((vm for c in self.fleet for vm in c.vms if vm.key == key), None)
@@ -69,7 +112,8 @@ class Observed:
         return points[-1] if points else None
 
     def alarms(self, key: str) -> tuple[str, ...]:
-        return self.records.alarms.get(key, ())
+        frozen = ("its file systems are frozen",) if key in self.frozen else ()
+        return (*frozen, *self.records.alarms.get(key, ()))
 
     @property
     def all_jobs(self) -> tuple[JobView, ...]:
@@ -83,9 +127,13 @@ class Observed:
 
     @property
     def alarm_count(self) -> int:
-        """Alarms of machines, and connections that are down."""
+        """Alarms of machines, frozen guests, and connections that are down."""
         lost = sum(connection.link is Link.DOWN for connection in self.fleet)
-        return lost + sum(len(alarms) for alarms in self.records.alarms.values())
+        return (
+            lost
+            + len(self.frozen)
+            + sum(len(alarms) for alarms in self.records.alarms.values())
+        )
 
     @property
     def recoverable(self) -> tuple[Interrupted, ...]:

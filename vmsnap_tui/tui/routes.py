@@ -206,11 +206,16 @@ class Routes(App[None]):
         vm = self.observed.vm(vm_key)
         if vm is None:
             return
+        self.observed.frozen[vm_key] = "by hand"
+        self._ours.show_all()
         try:
             report = await self.engine.freeze(vm, FREEZE_S)
         except VmsnapError as error:
             self._ours.say_error(error)
             return
+        finally:
+            self.observed.frozen.pop(vm_key, None)
+            self._ours.show_all()
         if report.window_s is None:
             self._ours.say(f"{vm.name} was not frozen: {report.reason}", "error")
             return

@@ -71,3 +71,14 @@ async def test_actions_are_about_the_machine_under_the_cursor(stage: Stage) -> N
         assert keys == [DB.key, None]
         assert screen.why_not("open") == ""
         assert screen.why_not("backup")
+
+
+async def test_a_frozen_guest_is_an_alarm(stage: Stage) -> None:
+    async with stage(FLEET, size=(120, 36)) as pilot:
+        app = app_of(pilot)
+        app.observed.frozen[WEB.key] = "by hand"
+        app.show_all()
+        await pilot.pause()
+        rows = screen_text(pilot).splitlines()
+    assert "web-01 ■ frozen" in rows[3]
+    assert "4 alarms" in rows[0]

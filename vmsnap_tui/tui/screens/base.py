@@ -84,7 +84,8 @@ class BaseScreen(Screen[ResultT]):
 
     def tick(self) -> None:
         """A second has passed."""
-        self.query_one(StatusBar).tick()
+        for bar in self.query(StatusBar):  # none before it is composed
+            bar.tick()
 
     def refresh_lines(self) -> None:
         """Bring the status line and the action line up to date."""

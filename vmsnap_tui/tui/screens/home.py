@@ -9,7 +9,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
+from vmsnap_tui.engine.events import (
+    EngineEvent,
+    FleetChanged,
+    JobsMoved,
+    StepEnded,
+    StepStarted,
+)
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
@@ -35,6 +41,11 @@ class HomeScreen(BaseScreen[None]):
 
     NAME = "home"
     BINDINGS: ClassVar[list[BindingType]] = bindings(NAME)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._busy: frozenset[str] = frozenset()
+        self._minute = -1
 
     def body(self) -> Iterable[Widget]:
         glyphs = self.ours.glyphs
@@ -79,14 +90,25 @@ class HomeScreen(BaseScreen[None]):
         match event:
             case FleetChanged():
                 self.reload()
-            case JobsMoved():
+            case JobsMoved(vm, jobs):
                 self._show_jobs()
+                self._note_busy(vm, busy=bool(jobs))
+            case StepStarted() | StepEnded():
+                self.reload()
             case _:
                 pass
 
+    def _note_busy(self, vm: str, *, busy: bool) -> None:
+        """The sign beside the name comes and goes with the machine's jobs."""
+        if busy != (vm in self._busy):
+            self._busy ^= {vm}
+            self.reload()
+
     def tick(self) -> None:
         super().tick()
-        if self.ours.clock().second == 0:
+        minute = self.ours.clock().minute
+        if minute != self._minute:
+            self._minute = minute
             self.reload()
 
     def reload(self) -> None:

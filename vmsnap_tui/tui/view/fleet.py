@@ -104,7 +104,9 @@ def _machine(
     changed = changed_bytes(vm, stored)
     depth = max((len(disk.chain) for disk in vm.disks), default=0)
     name = [span(vm.name, Tone.STALE if connection.stale else Tone.STRONG)]
-    if observed.alarms(vm.key):
+    if vm.key in observed.frozen:
+        name.append(span(f" {glyphs.frozen} frozen", Tone.FROZEN))
+    elif observed.alarms(vm.key):
         name.append(span(f" {glyphs.alarm}", Tone.ALARM))
     if observed.jobs.get(vm.key):
         name.append(span(f" {glyphs.job}", Tone.JOB))
