@@ -127,7 +127,7 @@ def _choose(
         elif disk.target in request.exclude:
             excluded.append(ExcludedDisk(disk.target, "left out on request"))
         elif disk.unfit_for_now:
-            raise _held(disk, _job_on(disk, vm))
+            raise _held(disk, vm)
         elif disk.unfit and disk.target in request.disks:
             raise PlanRefused(
                 f"{disk.target} cannot be backed up",
@@ -152,13 +152,18 @@ def _job_on(disk: Disk, vm: Vm) -> Job | None:
     return next((job for job in vm.jobs if job.target == disk.target), None)
 
 
-def _held(disk: Disk, job: Job | None) -> PlanRefused:
+def _held(disk: Disk, vm: Vm) -> PlanRefused:
     """A disk that something sits on now is not left out in silence: the point would
-    lack it, and nobody would know."""
+    lack it, and nobody would know. Which disk another tool's job is about is not always
+    known: all of them are named then."""
     remedy = "let it end or cancel it first (`vmsnap-tui jobs`), or --exclude the disk"
+    job = _job_on(disk, vm)
     if job is None:
+        others = [f"{job.kind} job {job.id}" for job in vm.jobs if not job.target]
         return PlanRefused(
-            f"{disk.target} cannot be backed up now", evidence=disk.unfit, remedy=remedy
+            f"{disk.target} cannot be backed up now",
+            evidence="; ".join([disk.unfit, *others]),
+            remedy=remedy,
         )
     if job.operation is not None:
         remedy = "let that operation end; `vmsnap-tui recover` if it was interrupted"
@@ -185,7 +190,7 @@ def _check_machine(vm: Vm, request: BackupRequest, disks: tuple[Disk, ...]) -> N
     for disk in disks:
         job = _job_on(disk, vm)
         if job is not None and job.kind in EXCLUSIVE_JOBS:
-            raise _held(disk, job)
+            raise _held(disk, vm)
     if request.quiesce:
         _check_agent(vm)
 

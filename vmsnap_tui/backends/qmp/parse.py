@@ -111,7 +111,7 @@ def disks(
             device=block.qdev or block.device,
             chain=chain(block.inserted, known) if block.inserted else (),
             unfit=unfit(block),
-            unfit_for_now=block.inserted is not None and block.inserted.drv in FILTERS,
+            unfit_for_now=block.inserted is not None and _is_held(block.inserted),
             io=io.get((block.device, block.qdev)),
         )
         for target, block in named_targets(shown)
@@ -157,13 +157,26 @@ def unfit(block: BlockInfo) -> str:
         return "no medium"
     if not block.qdev:
         return "no device of the guest uses it"
-    if inserted.drv in _JOB_FILTERS and inserted.node_name.startswith("#"):
+    if _is_at_work(inserted):
         return "a job is at work on it"
     if inserted.drv in FILTERS:
         return f"a {inserted.drv} filter is on top of its image"
     if inserted.ro:
         return "CD drive" if block.removable else "read-only"
     return ""
+
+
+def _is_held(inserted: Inserted) -> bool:
+    """By something that may be gone tomorrow, or was put there by somebody."""
+    return inserted.drv in FILTERS or _is_at_work(inserted)
+
+
+def _is_at_work(inserted: Inserted) -> bool:
+    """`query-block` looks through the filter of a mirror (and of an active commit), but
+    shows the nameless bitmap that it keeps in the image it reads from."""
+    if inserted.drv in _JOB_FILTERS and inserted.node_name.startswith("#"):
+        return True
+    return any(not bitmap.name for bitmap in inserted.dirty_bitmaps)
 
 
 def chain(inserted: Inserted, known: Graph | None) -> tuple[Image, ...]:
