@@ -78,8 +78,13 @@ async def test_the_theme_is_switched_and_switched_back(stage: Stage) -> None:
         assert app_of(pilot).theme == "graphite"
 
 
-async def test_an_unknown_theme_is_the_default_one(tmp_path: Path) -> None:
-    assert still_app(EMPTY, tmp_path, "no-such-theme").theme == "graphite"
+async def test_an_unknown_theme_is_told_and_is_the_default_one(
+    tmp_path: Path,
+) -> None:
+    app = still_app(EMPTY, tmp_path, "[/x]")
+    async with app.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: "no theme [/x]" in screen_text(pilot))
+    assert app.theme == "graphite"
 
 
 async def test_a_bad_theme_of_the_operators_is_told(
@@ -93,7 +98,7 @@ async def test_a_bad_theme_of_the_operators_is_told(
     async with app.run_test(notifications=True) as pilot:
         await until(pilot, lambda: app.observed.opened)
         await pilot.pause()
-        assert "is left out" in screen_text(pilot)
+        assert any("is left out" in told.message for told in app._notifications)
 
 
 async def test_every_action_is_in_the_palette_and_says_why_not(stage: Stage) -> None:

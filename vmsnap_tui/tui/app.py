@@ -107,7 +107,12 @@ class VmsnapApp(Routes, App[None]):
         self.animation_level = "none"
         for each in self.themes.themes:
             self.register_theme(each)
-        self.theme = theme if theme in self.themes.names else DEFAULT_THEME
+        self._theme_problems = list(self.themes.problems)
+        if theme not in self.themes.names:
+            have = ", ".join(self.themes.names)
+            self._theme_problems.append(f"there is no theme {theme}; there is {have}")
+            theme = DEFAULT_THEME
+        self.theme = theme
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return self.themes.variable_defaults
@@ -123,7 +128,7 @@ class VmsnapApp(Routes, App[None]):
             terminal.watch_signals(self.leave)
             self.set_interval(terminal.HANGUP_CHECK_S, self._check_terminal)
         self.set_interval(1.0, self._tick)
-        for problem in self.themes.problems:
+        for problem in self._theme_problems:
             self.say(problem, "warning")
         self.run_worker(self._listen(), group="engine")
         self.run_worker(self._open_engine(), group="engine")
@@ -140,8 +145,9 @@ class VmsnapApp(Routes, App[None]):
             self.leave(129)
 
     def _tick(self) -> None:
-        if isinstance(self.on_top, BaseScreen):
-            self.on_top.tick()
+        screen = self.on_top
+        if isinstance(screen, BaseScreen) and screen.is_mounted:
+            screen.tick()
 
     async def _open_engine(self) -> None:
         await self.engine.open()
@@ -192,7 +198,8 @@ class VmsnapApp(Routes, App[None]):
     def on_top(self) -> Screen[object] | None:
         """The screen on top; None while the app is being taken down, when timers and
         messages may still come."""
-        return self.screen_stack[-1] if self.screen_stack else None
+        stack = self.screen_stack if self.is_running else []
+        return stack[-1] if stack else None
 
     def _tell(self, event: EngineEvent) -> None:
         screen = self.on_top
@@ -223,8 +230,9 @@ class VmsnapApp(Routes, App[None]):
 
     def show_all(self) -> None:
         """The screen on top draws everything anew."""
-        if isinstance(self.on_top, BaseScreen):
-            self.on_top.refresh_all()
+        screen = self.on_top
+        if isinstance(screen, BaseScreen):
+            screen.refresh_all()
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """A toast; the text is shown as it is, never read as markup."""

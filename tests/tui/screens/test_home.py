@@ -5,6 +5,7 @@ from vmsnap_tui.engine.events import JobsMoved
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scenes import DB, EMPTY, FLEET, UNREACHABLE, WEB, jobs
 from vmsnap_tui.tui.screens.home import HomeScreen
+from vmsnap_tui.tui.still import Still
 from vmsnap_tui.tui.widgets.table import Table
 
 
@@ -82,3 +83,23 @@ async def test_a_frozen_guest_is_an_alarm(stage: Stage) -> None:
         rows = screen_text(pilot).splitlines()
     assert "web-01 ■ frozen" in rows[3]
     assert "4 alarms" in rows[0]
+
+
+async def test_the_first_row_is_highlighted_whichever_machine_came_first(
+    stage: Stage,
+) -> None:
+    slow_first = Still(connections=(FLEET.connections[1], FLEET.connections[0]))
+    async with stage(slow_first) as pilot:
+        screen = app_of(pilot).screen
+        assert isinstance(screen, HomeScreen)
+        assert screen.vm_key == DB.key
+
+
+async def test_the_cursor_stays_once_everything_was_read(stage: Stage) -> None:
+    async with stage(FLEET) as pilot:
+        app, screen = app_of(pilot), app_of(pilot).screen
+        app.observed.frozen[WEB.key] = "by hand"
+        app.show_all()
+        await pilot.pause()
+        assert isinstance(screen, HomeScreen)
+        assert screen.vm_key == DB.key

@@ -117,6 +117,8 @@ class HomeScreen(BaseScreen[None]):
         self.table.set_rows(
             [Row(row.key, row.cells, row.sort, row.heading, row.group) for row in rows]
         )
+        if not self.table.touched and not app.observed.records_read:
+            self.table.cursor = 0  # alarms come first, whichever machine came first
         self.set_class(not rows, "-empty")
         self._show_jobs()
         self._show_banner()

@@ -108,6 +108,8 @@ class Table(ScrollView, can_focus=True):
         self.marked: frozenset[str] = frozenset()
         self.sort_key = ""
         self.sort_reversed = False
+        self.touched = False
+        """Whether the operator has moved the cursor."""
         self._glyphs = glyphs
         self._marks = marks
         self._header = 1 if header else 0
@@ -151,6 +153,7 @@ class Table(ScrollView, can_focus=True):
 
     def move_to(self, key: str) -> None:
         """Put the cursor on a row, if it is shown."""
+        self.touched = True
         for number, row in enumerate(self._shown):
             if row.key == key:
                 self.cursor = number
@@ -244,12 +247,15 @@ class Table(ScrollView, can_focus=True):
         self._refresh_row(self.cursor)
 
     def action_move(self, rows: int) -> None:
+        self.touched = True
         self.cursor += rows
 
     def action_page(self, pages: int) -> None:
+        self.touched = True
         self.cursor += pages * max(self.size.height - self._header - 1, 1)
 
     def action_edge(self, side: int) -> None:
+        self.touched = True
         self.cursor = 0 if side < 0 else len(self._shown) - 1
 
     def action_select(self) -> None:
@@ -263,6 +269,7 @@ class Table(ScrollView, can_focus=True):
         if number == self.cursor:
             self.action_select()
         else:
+            self.touched = True
             self.cursor = number
 
     def widths(self) -> tuple[int, ...]:
