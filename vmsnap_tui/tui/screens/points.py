@@ -244,7 +244,7 @@ class PointsScreen(OperationScreen[None]):
         except VmsnapError as error:
             self.post_message(self.Failed(error))
             return
-        if not found.ok or app.screen is not self:
+        if not found.ok or app.on_top is not self:
             app.say(*_verdict(point, found))
         self.post_message(self.Checked(point, (), found))
 

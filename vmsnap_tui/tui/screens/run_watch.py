@@ -263,7 +263,7 @@ async def tell_end(app: VmsnapApp, handle: RunHandle) -> None:
     except VmsnapError as error:
         app.say_error(error)
         return
-    watched = app.screen
+    watched = app.on_top
     if isinstance(watched, RunWatch) and watched.handle is handle:
         return
     done = result.outcome is Outcome.DONE
