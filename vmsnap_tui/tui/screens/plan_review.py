@@ -32,7 +32,7 @@ class PlanReview(OperationScreen[RunHandle]):
     AUTO_FOCUS = "#run"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(NAME),
-        Binding("up,k", "scroll_plan(-1)", show=False),
+        Binding("up", "scroll_plan(-1)", show=False),
         Binding("down", "scroll_plan(1)", show=False),
         Binding("pageup", "page_plan(-1)", show=False),
         Binding("pagedown", "page_plan(1)", show=False),
