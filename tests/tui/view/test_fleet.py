@@ -85,6 +85,12 @@ def test_changes_are_summed_over_the_disks_of_the_last_point() -> None:
     assert changed_bytes(MAIL, stored(MAIL)) is None
 
 
+def test_a_point_without_a_count_is_not_taken_for_no_change() -> None:
+    seen = Observed(fleet=(up(MAIL),), records=Records({MAIL.key: (stored(MAIL),)}))
+    assert "unknown" in text(rows(seen)[0])
+    assert "unknown" not in text(rows(Observed(fleet=(up(MAIL),)))[0])
+
+
 def test_changes_are_unknown_when_a_bitmap_is_inconsistent() -> None:
     disk = DB.disks[0]
     [bitmap] = disk.active.bitmaps

@@ -113,7 +113,7 @@ def _machine(
     cells = (
         (state_span(vm, glyphs, stale=connection.stale),),
         tuple(name),
-        (changed_span(changed, glyphs),),
+        (changed_span(changed, stored, glyphs),),
         (point_span(stored, now),),
         line(span(str(depth) if depth else "", Tone.MUTED)),
     )
@@ -205,9 +205,12 @@ def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:
     return total
 
 
-def changed_span(changed: int | None, glyphs: Glyphs) -> Span:
+def changed_span(
+    changed: int | None, stored: StoredPoint | None, glyphs: Glyphs
+) -> Span:
+    """Bytes since the point; `unknown` where there is a point and no count."""
     if changed is None:
-        return span("", Tone.MUTED)
+        return span("unknown" if stored else "", Tone.MUTED)
     return span(f"{glyphs.changed} {format_bytes(changed)}")
 
 

@@ -18,7 +18,7 @@ def help_lines(
     for action in actions:
         lines.extend(_action_lines(action, width))
     lines += [BLANK, line(span("In lists", Tone.STRONG)), BLANK]
-    moving = "or k, page up and down, home, end, the mouse"
+    moving = "page up and down, home, end; the mouse does all of it too"
     lines.extend(_entry("arrows", moving, width))
     lines += [BLANK, line(span("Signs", Tone.STRONG)), BLANK]
     for sign, meaning in _signs(glyphs):

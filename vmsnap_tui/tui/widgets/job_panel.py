@@ -77,7 +77,7 @@ class JobList(JobPanel, can_focus=True):
 
     DEFAULT_CSS = "JobList { height: 1fr; display: block; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
+        Binding("up", "move(-1)", show=False),
         Binding("down", "move(1)", show=False),
     ]
 

@@ -30,7 +30,7 @@ class LinesView(ScrollView, can_focus=True):
     LinesView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", show=False),
+        Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
     ]
 
