@@ -21,6 +21,11 @@ GOOD = {0, 3}
 """Done, or done with warnings to read."""
 
 
+def escapes(text: str) -> list[str]:
+    """Control characters in human output, but for what ends its lines."""
+    return [c for c in text if (ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127]
+
+
 @dataclass
 class Stranger:
     """`points` remembers what each point has to hold: its disks at its instant."""

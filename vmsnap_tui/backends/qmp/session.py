@@ -31,6 +31,8 @@ from vmsnap_tui.errors import ConnectionLost, NoConnection, StepFailed
 from vmsnap_tui.text import visible
 
 GREETING_LIMIT_S = 3.0
+IDENTIFY_LIMIT_S = 5.0
+"""For all that is asked of whoever greets: a peer that then falls silent is none."""
 REPLY_LIMIT_S = 30.0
 _CLOSE_LIMIT_S = 2.0
 _FIRST_RETRY_S = 0.2
@@ -181,14 +183,17 @@ class Session:
 
     async def _greet(self) -> None:
         try:
-            await self._greeted()
+            async with asyncio.timeout(IDENTIFY_LIMIT_S):
+                await self._greeted()
         except (ConnectionLost, StepFailed) as error:
             await self._hang_up()
-            raise NoConnection(
-                "QEMU does not tell what it is",
-                evidence=error.evidence,
-                remedy="see whether it is the monitor of a QEMU 7.2 or later",
-            ) from error
+            raise _mute(error.evidence) from error
+        except TimeoutError:
+            await self._hang_up()
+            raise _mute(
+                f"{self._uri.where} greeted, and then left questions unanswered for"
+                f" {IDENTIFY_LIMIT_S:g} s"
+            ) from None
         except BaseException:
             await self._hang_up()
             raise
@@ -249,6 +254,14 @@ class Session:
         cause, remedy = _explain(error)
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return NoConnection(cause, evidence=f"{self._uri.where}: {text}", remedy=remedy)
+
+
+def _mute(evidence: str) -> NoConnection:
+    return NoConnection(
+        "QEMU does not tell what it is",
+        evidence=evidence,
+        remedy="see whether it is the monitor of a QEMU 7.2 or later",
+    )
 
 
 async def _dial(uri: QmpUri) -> socket.socket:
