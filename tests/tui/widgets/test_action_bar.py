@@ -20,7 +20,7 @@ async def test_what_cannot_be_done_now_is_dimmed(stage: Stage) -> None:
     async with stage(EMPTY) as pilot:
         bar = app_of(pilot).screen.query_one(ActionBar)
         tones = {part.text.strip(): part.tone for part in bar._line()}
-    assert tones["Backup"] is Tone.REST
+    assert tones["Backup"] is Tone.UNAVAILABLE
     assert tones["Help"] is Tone.MUTED
 
 

@@ -21,6 +21,7 @@ class Tone(StrEnum):
     STALE = "stale"
     CAUTION = "caution"
     ALARM = "alarm"
+    UNAVAILABLE = "unavailable"
     REST = "bar-rest"
     RULE = "rule"
 

@@ -44,7 +44,11 @@ class ActionBar(Widget):
         parts: list[Span] = []
         for action in self.fitting(self.size.width):
             off = bool(self._why_not(action.name))
-            tones = (Tone.REST, Tone.REST) if off else (Tone.STRONG, Tone.MUTED)
+            tones = (
+                (Tone.UNAVAILABLE, Tone.UNAVAILABLE)
+                if off
+                else (Tone.STRONG, Tone.MUTED)
+            )
             parts.append(Span(f" {action.shown_key}", tones[0]))
             parts.append(Span(f" {action.label} ", tones[1]))
         return tuple(parts)
