@@ -19,16 +19,18 @@ async def test_whole_processes_are_compared_with_python_alone(
     lab_directory: Path,
 ) -> None:
     measured = await bench_screens.commands(_TINY, lab_directory)
-    names = [series.name for series in measured.series]
-    assert names == ["python -c pass", "vmsnap-tui --version", "vmsnap-tui list"]
+    wall = ["python -c pass", "vmsnap-tui --version", "vmsnap-tui list"]
+    names = {series.name for series in measured.series}
+    assert names == {*wall, *(f"{name}, on a core" for name in wall)}
     assert [figure.name for figure in measured.figures] == ["--version", "list"]
 
 
 @pytest.mark.qemu
 async def test_the_ui_is_measured_on_a_real_terminal(lab_directory: Path) -> None:
     measured = await bench_screens.screen(_TINY, lab_directory)
+    wall = ["vmsnap-tui, names on screen", "bare Textual, names on screen"]
     names = {series.name for series in measured.series}
-    assert names == {"vmsnap-tui, names on screen", "bare Textual, names on screen"}
+    assert names == {*wall, *(f"{name}, on a core" for name in wall)}
     figures = {figure.name: figure for figure in measured.figures}
     assert figures["memory (RSS)"].value > 1
     assert figures["idle"].at_most == bench_screens.IDLE_AT_MOST_PERCENT

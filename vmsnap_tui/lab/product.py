@@ -6,6 +6,7 @@ that are warm and a garbage collector that has work would be measured with it.
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -59,11 +60,11 @@ class Product:
 
     def run(self, *words: str, machines: tuple[Machine, ...] = ()) -> Ran:
         """Run it to its end. Raises LabFailed with what it said when it fails."""
-        wall_s, done = timed(self.command(*words, machines=machines), self.environment)
+        took, done = timed(self.command(*words, machines=machines), self.environment)
         operation = json.loads(done.stdout) if "--yes" in words else {}
         journal = operation.get("journal")
         phases_s = _phases_s(Path(journal), done.stderr) if journal else {}
-        return Ran(wall_s, done.stdout, phases_s)
+        return Ran(took.wall_s, done.stdout, phases_s)
 
 
 def program() -> list[str]:
@@ -72,11 +73,20 @@ def program() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "vmsnap_tui"]
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of a process: by the clock, and on a core, which a busy machine hardly
+    changes."""
+
+    wall_s: float
+    cpu_s: float
+
+
 def timed(
     command: list[str], environment: dict[str, str]
-) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Run a process; return its seconds. Raises LabFailed when it fails."""
-    began_s = time.perf_counter()
+) -> tuple[Took, subprocess.CompletedProcess[str]]:
+    """Run a process to its end. Raises LabFailed when it fails."""
+    before_s, began_s = _children_cpu_s(), time.perf_counter()
     done = subprocess.run(
         command,
         capture_output=True,
@@ -85,10 +95,16 @@ def timed(
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    wall_s = time.perf_counter() - began_s
+    took = Took(time.perf_counter() - began_s, _children_cpu_s() - before_s)
     if done.returncode != 0:
         raise LabFailed(f"{command[0]} failed", evidence=done.stderr.strip())
-    return wall_s, done
+    return took, done
+
+
+def _children_cpu_s() -> float:
+    """Of all children that have ended and were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _phases_s(journal: Path, told: str) -> dict[str, float]:
