@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import os
 import signal
@@ -19,11 +20,33 @@ async def test_a_usage_error_is_one_line_and_2(shell: Shell) -> None:
     assert said.err.count("\n") == 2
 
 
-async def test_what_nobody_foresaw_is_one_line(
+async def test_a_state_directory_that_is_none_is_refused(
     shell: Shell, machine: StartMachine
 ) -> None:
     shell.state.write_text("not a directory")
     said = await shell.run("backup", "web-01", "--json", machine=await machine())
+    assert said.code == 4 and "Traceback" not in said.err
+    assert said.told[-1]["exit_code"] == 4
+    assert "VMSNAP_STATE_DIR" in said.told[-1]["remedy"]
+
+
+async def test_what_nobody_foresaw_is_one_line(lab_directory: Path) -> None:
+    code = (
+        "import sys\n"
+        "from vmsnap_tui.cli.commands import doctor\n"
+        "async def run(*_): raise KeyError('nobody')\n"
+        "doctor.run = run\n"
+        "from vmsnap_tui.entry import main\n"
+        "sys.exit(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code),
+        *("--connect", "qmp:///nobody.sock", "doctor", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "VMSNAP_STATE_DIR": str(lab_directory / "state")},
+    )
+    said = await ended(process)
     assert said.code == 1 and "Traceback" not in said.err
     assert said.told[-1]["exit_code"] == 1
 
