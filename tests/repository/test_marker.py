@@ -57,6 +57,16 @@ def test_a_directory_that_others_may_write_to_is_refused(
         Repository.open(tmp_path / "r")
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o755])
+def test_an_empty_directory_of_ours_is_made_private(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r").chmod(mode)
+    with pytest.raises(NotFound):
+        Repository.open(tmp_path / "r")
+    Repository.open(tmp_path / "r", create=True)
+    assert (tmp_path / "r").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     Repository.open(tmp_path / "r", create=True)
     (tmp_path / "link").symlink_to("r")

@@ -56,6 +56,8 @@ def require_private(path: Path) -> None:
         remedy = f"run as its owner (uid {found.st_uid}) or choose another directory"
         raise _refused("the directory belongs to someone else", path, remedy)
     if found.st_mode & 0o022:
+        if not any(path.iterdir()):
+            raise _without_marker(path)
         remedy = f"chmod 700 {path}"
         raise _refused("others may write into the directory", path, remedy)
 
@@ -84,9 +86,11 @@ def read_marker(path: Path) -> Marker:
 def create_marker(path: Path) -> Marker:
     """Make the directory a repository, or return the one that it is already.
 
-    Raises PlanRefused for a directory that holds anything else.
+    Raises PlanRefused for a directory that holds anything else. An empty one of ours
+    that was made under a loose umask is made private first.
     """
     _make_directories(path)
+    _take_over_if_empty(path)
     require_private(path)
     if (path / MARKER).exists() or not is_empty(path):
         return read_marker(path)
@@ -101,6 +105,14 @@ def create_marker(path: Path) -> Marker:
     )
     write_new(path / MARKER, canonical(marker))
     return marker
+
+
+def _take_over_if_empty(path: Path) -> None:
+    """Nobody else has put anything there yet, and from here on nobody else can."""
+    found = path.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if ours and found.st_mode & 0o077 and not any(path.iterdir()):
+        path.chmod(0o700)
 
 
 def is_empty(path: Path) -> bool:
