@@ -65,13 +65,30 @@ class Foreigner:
 
     async def snapshot(self, target: str) -> None:
         """Without bitmaps: the tracking has a gap from here on."""
-        node, overlay = await self._root(target), await self._overlay(target)
+        node, overlay = await self.root(target), await self._overlay(target)
         await self._switch(target, node, overlay, [])
         self.note(f"foreign snapshot of {target}: {overlay.name}")
 
+    async def snapshot_now(self, target: str, root: str) -> None:
+        """In one command, without a look at the graph; QEMU may well refuse it."""
+        self.made += 1
+        overlay = self.machine.directory / f"{target}.o{self.made}.qcow2"
+        how = {"snapshot_file": str(overlay), "format": "qcow2"}
+        how |= {"snapshot_node_name": f"{target}-o{self.made}"}
+        try:
+            await self.machine.lab.execute(
+                "blockdev-snapshot-sync", node_name=root, **how
+            )
+        except CommandRefused as error:
+            self.note(f"a snapshot of {target} was refused: {error.evidence}")
+            return
+        chain = self.machine.disks[target].chain
+        self.machine.switched(target, *chain, (overlay, "qcow2"))
+        self.note(f"foreign snapshot of {target} at once: {overlay.name}")
+
     async def tracked_snapshot(self, target: str) -> None:
         """With every recording bitmap in the overlay, as libvirt does it."""
-        node, overlay = await self._root(target), await self._overlay(target)
+        node, overlay = await self.root(target), await self._overlay(target)
         (found,) = [n for n in await self._nodes() if n["node-name"] == node]
         bitmaps = [
             bitmap
@@ -87,7 +104,7 @@ class Foreigner:
         if len(chain) < 2:
             return
         into = self.random.randrange(0, len(chain) - 1)
-        root = await self._root(target)
+        root = await self.root(target)
         base = await self._writable(target, into)
         above = [await self._node_of(path) for path, _ in reversed(chain[into + 1 :])]
         await self.machine.lab.execute(
@@ -111,7 +128,7 @@ class Foreigner:
         await self.machine.lab.execute(
             "block-commit",
             job_id=JOB,
-            device=await self._root(target),
+            device=await self.root(target),
             top_node=node,
             base_node=base,
         )
@@ -127,7 +144,7 @@ class Foreigner:
             return
         below = [await self._node_of(path) for path, _ in reversed(chain[:-1])]
         await self.machine.lab.execute(
-            "block-stream", job_id=JOB, device=await self._root(target)
+            "block-stream", job_id=JOB, device=await self.root(target)
         )
         await self._ended()
         await self.machine.qemu_io(target, "flush")
@@ -137,7 +154,7 @@ class Foreigner:
         self.note(f"foreign stream of {target}")
 
     async def grow(self, target: str) -> None:
-        root = await self._root(target)
+        root = await self.root(target)
         (found,) = [n for n in await self._nodes() if n["node-name"] == root]
         size = found["image"]["virtual-size"] + self.random.choice([512, MiB])
         await self.machine.lab.execute("block_resize", node_name=root, size=size)
@@ -182,7 +199,7 @@ class Foreigner:
         return path
 
     async def _virtual_bytes(self, target: str) -> int:
-        root = await self._root(target)
+        root = await self.root(target)
         (found,) = [n for n in await self._nodes() if n["node-name"] == root]
         return int(found["image"]["virtual-size"])
 
@@ -196,7 +213,7 @@ class Foreigner:
         )
         return found
 
-    async def _root(self, target: str) -> str:
+    async def root(self, target: str) -> str:
         for block in await self.machine.lab.execute("query-block"):
             if f"/{target}/" in block.get("qdev", "") or block.get("qdev") == target:
                 return str(block["inserted"]["node-name"])

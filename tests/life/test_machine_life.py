@@ -6,6 +6,7 @@ happened is in the message of a failure, in order, so that it can be lived again
 
 import os
 import random
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from tests.cli.conftest import stop_in_mid_copy
+from tests.cli.conftest import ended, stop_in_mid_copy
 from tests.conftest import StartMachine
 from tests.life.foreigner import Foreigner
 from tests.life.stranger import GOOD, Contents, Stranger, strike
@@ -44,6 +45,11 @@ class Life:
             self.crash_after_backup,
             self.restart,
             *[self.foreigner.act] * 4,
+            self.meet_a_snapshot,
+            self.back_up_twice_at_once,
+            self.back_up_elsewhere,
+            self.lose_the_newest_point,
+            self.put_back_an_old_repository,
         ]
         for _ in range(days):
             await self.write_something()
@@ -135,6 +141,70 @@ class Life:
         await self.machine.kill()
         await self.machine.start()
         self.stranger.note("QEMU was killed and started")
+
+    async def meet_a_snapshot(self) -> None:
+        """Somebody else's, at any instant of ours."""
+        target = self.random.choice(list(self.machine.disks))
+        root = await self.foreigner.root(target)
+
+        async def blow() -> None:
+            await self.foreigner.snapshot_now(target, root)
+
+        code, then = await self.killed(blow)
+        assert code in {0, 3, 4, 5}, self.stranger.told
+        await self.stranger.recover()
+        await self.stranger.take_note_of_new(then)
+
+    async def back_up_twice_at_once(self) -> None:
+        now = await self.stranger.contents()
+        name = self.machine.name
+        begun = [await self.stranger.begin("backup", name, "--json") for _ in "ab"]
+        over = [await ended(process) for process in begun]
+        codes = [each.code for each in over]
+        self.stranger.note(f"two at once ended with {codes}")
+        assert set(codes) & GOOD, (over, self.stranger.told)
+        # one QMP socket serves one client, and one lock one operation
+        assert set(codes) <= {*GOOD, 4, 8, 11}, (over, self.stranger.told)
+        await self.stranger.take_note_of_new(now)
+
+    async def back_up_elsewhere(self) -> None:
+        """Two repositories do not know each other, and their bitmaps live together."""
+        shell = self.stranger.shell
+        mine, known = shell.repository, dict(self.stranger.points)
+        shell.repository = mine.with_name("elsewhere")
+        try:
+            point = (await self.stranger.backup())["point"]
+            held = self.stranger.points[point]
+            assert await self.stranger.restored(point) == held, self.stranger.told
+        finally:
+            shell.repository = mine
+            self.stranger.points = known
+
+    async def lose_the_newest_point(self) -> None:
+        homes = list(self.stranger.shell.repository.glob("vms/*/points/*"))
+        if not homes:
+            return
+        listed = await self.stranger.stored()
+        newest = max(listed, key=lambda name: int(listed[name]["seq"]))
+        (home,) = [home for home in homes if home.name == newest]
+        shutil.rmtree(home)
+        del self.stranger.points[newest]
+        self.stranger.note(f"somebody removed {newest}")
+
+    async def put_back_an_old_repository(self) -> None:
+        """A copy of the repository, some backups, and the copy in its place."""
+        mine = self.stranger.shell.repository
+        if not mine.exists():
+            return
+        old, known = mine.with_name("old"), dict(self.stranger.points)
+        shutil.copytree(mine, old)
+        await self.stranger.backup(*self.words())
+        await self.write_something()
+        await self.stranger.backup(*self.words())
+        shutil.rmtree(mine)
+        old.rename(mine)
+        self.stranger.points = known
+        self.stranger.note("the repository was put back as it was two backups ago")
 
     async def restart(self) -> None:
         await self.machine.stop()
