@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from vmsnap_tui.engine.runs import RunHandle, Runner
     from vmsnap_tui.model.point import Verification, VerifyLevel
     from vmsnap_tui.plan.backup import Identity
+    from vmsnap_tui.plan.levels import Shelf
     from vmsnap_tui.plan.plan import Plan
 
 EVENTS_KEPT = 4096
@@ -200,7 +201,7 @@ class Engine:
         from vmsnap_tui.repository.verify import verify
 
         repository = self._require_repository()
-        stored = repository.find(point_id)
+        stored = await asyncio.to_thread(repository.find, point_id)
         with repository.lock(shared=True, operation=f"verify {stored.point.id}"):
             found = await verify(
                 repository,
@@ -221,7 +222,7 @@ class Engine:
             case BackupRequest():
                 return await self._plan_backup(request, self._identity(operation))
             case RestoreRequest():
-                return self._plan_restore(request, operation)
+                return await asyncio.to_thread(self._plan_restore, request, operation)
 
     def commands(self, plan: Plan) -> tuple[tuple[str, ...], ...]:
         """For each step the exact commands that it sends, to read or to copy."""
@@ -346,6 +347,7 @@ class Engine:
 
     def _identity(self, operation: str) -> Identity:
         from vmsnap_tui.plan.backup import Identity
+    from vmsnap_tui.plan.levels import Shelf
 
         now = self._now()
         return Identity(operation, Repository.new_point_id(now, operation[:8]))
@@ -357,17 +359,22 @@ class Engine:
         return Repository.open(path)
 
     async def _plan_backup(self, request: BackupRequest, identity: Identity) -> Plan:
-        from vmsnap_tui.engine.shelves import empty_shelf, shelf_of
         from vmsnap_tui.plan.backup import plan_backup
 
         vm = await self._fresh(request.vm)
         path = self.settings.repository
         if path is None:
             raise UsageError("no repository is named", remedy="say --repo DIR")
-        repository = self.repository
-        shelf = shelf_of(repository, vm) if repository else empty_shelf(path, vm)
+        # A repository may be on a mount that does not answer: the screen still does.
+        shelf = await asyncio.to_thread(self._shelf, path, vm)
         plan = plan_backup(vm, request, shelf, identity)
         return replace(plan, warnings=(*self._beforehand(vm), *plan.warnings))
+
+    def _shelf(self, path: Path, vm: Vm) -> Shelf:
+        from vmsnap_tui.engine.shelves import empty_shelf, shelf_of
+
+        repository = self.repository
+        return shelf_of(repository, vm) if repository else empty_shelf(path, vm)
 
     def _beforehand(self, vm: Vm) -> Iterator[str]:
         """What running a backup does first, for the operator to know."""
@@ -401,13 +408,16 @@ class Engine:
     async def _plan_again(self, plan: Plan) -> Plan:
         """The same request under the same names, on the world as it is now."""
         from vmsnap_tui.plan.backup import Identity
+    from vmsnap_tui.plan.levels import Shelf
 
         match plan.request:
             case BackupRequest():
                 identity = Identity(plan.operation, plan.point)
                 return await self._plan_backup(plan.request, identity)
             case RestoreRequest():
-                return self._plan_restore(plan.request, plan.operation)
+                return await asyncio.to_thread(
+                    self._plan_restore, plan.request, plan.operation
+                )
 
     def _repository_of(self, plan: Plan, begins: bool) -> Repository:
         """The plan's repository; a backup that begins makes the one it needs. One
