@@ -347,7 +347,6 @@ class Engine:
 
     def _identity(self, operation: str) -> Identity:
         from vmsnap_tui.plan.backup import Identity
-    from vmsnap_tui.plan.levels import Shelf
 
         now = self._now()
         return Identity(operation, Repository.new_point_id(now, operation[:8]))
@@ -408,7 +407,6 @@ class Engine:
     async def _plan_again(self, plan: Plan) -> Plan:
         """The same request under the same names, on the world as it is now."""
         from vmsnap_tui.plan.backup import Identity
-    from vmsnap_tui.plan.levels import Shelf
 
         match plan.request:
             case BackupRequest():
