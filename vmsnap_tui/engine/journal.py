@@ -128,6 +128,8 @@ class Journals:
 
     def __init__(self, state_directory: Path) -> None:
         self.directory = state_directory / "operations"
+        self._ended: set[Path] = set()
+        """What has ended never changes, and is asked about many times a second."""
 
     def create(self, plan: Plan) -> Journal:
         """A new journal, on disk with its plan before anything else happens.
@@ -192,8 +194,12 @@ class Journals:
         A file that cannot be read is left out here and named by `damaged`.
         """
         for path, _ in self._paths():
+            if path in self._ended:
+                continue
             read = _read_if_whole(path)
-            if isinstance(read, tuple) and not read[2]:
+            if isinstance(read, tuple) and read[2]:
+                self._ended.add(path)
+            elif isinstance(read, tuple):
                 yield read[0], read[1], _is_locked(path)
 
     def damaged(self) -> tuple[tuple[Path, str], ...]:
