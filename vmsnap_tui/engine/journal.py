@@ -15,6 +15,7 @@ import getpass
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from vmsnap_tui.plan.plan import Plan
 
 FORMAT = 1
 SUFFIX = ".jsonl"
+LOCK_ATTEMPTS, LOCK_PAUSE_S = 5, 0.02
 KEEP_ENDED_S = 30 * 24 * 3600
 """Ended journals are kept a month, for the operator who asks what happened."""
 
@@ -172,7 +174,7 @@ class Journals:
         except FileNotFoundError as error:
             raise NotFound(f"there is no operation {operation}") from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
         except BlockingIOError as error:
             os.close(fd)
             raise Locked(
@@ -312,10 +314,23 @@ def _encoded(line: Line) -> bytes:
         return text.encode("utf-8", "replace")
 
 
+def _lock(fd: int) -> None:
+    """Take over; one who only looks whether somebody runs it holds it for an instant."""
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt == LOCK_ATTEMPTS - 1:
+                raise
+            time.sleep(LOCK_PAUSE_S)
+        else:
+            return
+
+
 def _is_locked(path: Path) -> bool:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
