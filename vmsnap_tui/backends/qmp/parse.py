@@ -110,8 +110,8 @@ def disks(
             target=target,
             device=block.qdev or block.device,
             chain=chain(block.inserted, known) if block.inserted else (),
-            unfit=unfit(block),
-            unfit_for_now=block.inserted is not None and _is_held(block.inserted),
+            unfit=unfit(block, known),
+            unfit_for_now=_is_held(block.inserted, known),
             io=io.get((block.device, block.qdev)),
         )
         for target, block in named_targets(shown)
@@ -150,14 +150,14 @@ def _wanted_target(block: BlockInfo) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", path).strip("-")
 
 
-def unfit(block: BlockInfo) -> str:
+def unfit(block: BlockInfo, known: Graph | None = None) -> str:
     """Why the disk takes no part in operations, or nothing."""
     inserted = block.inserted
     if inserted is None:
         return "no medium"
     if not block.qdev:
         return "no device of the guest uses it"
-    if _is_at_work(inserted):
+    if _is_at_work(inserted, known):
         return "a job is at work on it"
     if inserted.drv in FILTERS:
         return f"a {inserted.drv} filter is on top of its image"
@@ -166,17 +166,26 @@ def unfit(block: BlockInfo) -> str:
     return ""
 
 
-def _is_held(inserted: Inserted) -> bool:
+def _is_held(inserted: Inserted | None, known: Graph | None) -> bool:
     """By something that may be gone tomorrow, or was put there by somebody."""
-    return inserted.drv in FILTERS or _is_at_work(inserted)
+    if inserted is None:
+        return False
+    return inserted.drv in FILTERS or _is_at_work(inserted, known)
 
 
-def _is_at_work(inserted: Inserted) -> bool:
+def _is_at_work(inserted: Inserted, known: Graph | None) -> bool:
     """`query-block` looks through the filter of a mirror (and of an active commit), but
-    shows the nameless bitmap that it keeps in the image it reads from."""
+    shows the nameless bitmap that it keeps in the image it reads from; on QEMU 11 it
+    keeps that elsewhere, but there the graph with the filter may be asked for."""
     if inserted.drv in _JOB_FILTERS and inserted.node_name.startswith("#"):
         return True
-    return any(not bitmap.name for bitmap in inserted.dirty_bitmaps)
+    if any(not bitmap.name for bitmap in inserted.dirty_bitmaps):
+        return True
+    return known is not None and any(
+        below == inserted.node_name and known.nodes[above].drv in _JOB_FILTERS
+        for above, below in known.below.items()
+        if above in known.nodes
+    )
 
 
 def chain(inserted: Inserted, known: Graph | None) -> tuple[Image, ...]:
