@@ -36,6 +36,9 @@ class DiskInstant:
     persistent: bool
     scratch_bitmap: str
     merge: tuple[RecordedIn, ...]
+    root: str = ""
+    """The node that took the writes when the plan was made; empty where nobody said:
+    the manifest and the clearing up name the image behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,7 @@ def _chosen(
         persistent=disk.active.can_persist_bitmaps,
         scratch_bitmap=f"{bitmap}-scratch",
         merge=decision.merge,
+        root=disk.active.node,
     )
     return _Chosen(disk, decision, instant, file)
 

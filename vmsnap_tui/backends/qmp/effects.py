@@ -300,10 +300,11 @@ def _roots(instant: BackupInstant, disks: dict[str, Disk]) -> dict[str, str]:
                 remedy="plan the backup again",
             )
         root = disk.active.node
-        if part.merge and part.merge[0].node != root:
+        planned = part.merge[0].node if part.merge else part.root
+        if planned and planned != root:
             raise StepFailed(
                 f"the chain of {part.target} has changed since the plan was made",
-                evidence=f"{root} takes the writes now, not {part.merge[0].node}",
+                evidence=f"{root} takes the writes now, not {planned}",
                 remedy="plan the backup again",
             )
         roots[part.target] = root
