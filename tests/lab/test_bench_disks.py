@@ -61,8 +61,7 @@ async def test_a_restore_is_compared_with_qemu_img(lab_directory: Path) -> None:
         "vmsnap-tui to raw, converting",
         "vmsnap-tui to qcow2, sha256 of all",
     }
-    restored = sorted(lab_directory.glob("restored-*"))
-    assert len(restored) == 2 * 2 * (1 + _TINY.rounds)
+    assert list(lab_directory.glob("restored-*")) == []
 
 
 @pytest.mark.guest

@@ -64,7 +64,11 @@ def _said(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--disk-mib", type=int, default=512)
     parser.add_argument("--changed-mib", type=int, default=100)
     parser.add_argument("--watched-s", type=float, default=10.0)
-    parser.add_argument("--directory", type=Path, help="where the disks are put")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        help="where the disks are put; /dev/shm leaves the noise of a disk out",
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
 

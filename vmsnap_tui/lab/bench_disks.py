@@ -1,6 +1,7 @@
 """Backups, restores and freezes, each against QEMU's own by hand in the same run."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -206,7 +207,6 @@ class _Bench:
         self.hand = HandBackup(machine, directory / "hand")
         self._directory = directory
         self._changes = 0
-        self._restored = 0
 
     def backup(self, level: str) -> Ran:
         words = ("backup", "web-01", "--level", level, "--json", "--yes")
@@ -237,8 +237,9 @@ class _Bench:
         """The two ways to restore to a format."""
 
         async def ours() -> Values:
-            words = ("restore", newest[0].parent.name, "--to", str(self._fresh()))
-            ran = self.product.run(*words, "--format", to_format, "--json", "--yes")
+            with self._fresh() as out:
+                words = ("restore", newest[0].parent.name, "--to", out)
+                ran = self.product.run(*words, "--format", to_format, "--json", "--yes")
             checking_s = ran.spent_s("check-stored")
             return {
                 f"vmsnap-tui to {to_format}, converting": ran.spent_s("restore-disk"),
@@ -247,16 +248,15 @@ class _Bench:
             }
 
         async def by_hand() -> Values:
-            elapsed_s = await convert(newest, self._fresh(), to_format)
+            with self._fresh() as out:
+                elapsed_s = await convert(newest, Path(out), to_format)
             return {f"qemu-img convert to {to_format}": elapsed_s}
 
         return [ours, by_hand]
 
-    def _fresh(self) -> Path:
-        self._restored += 1
-        path = self._directory / f"restored-{self._restored}"
-        path.mkdir(mode=0o700)
-        return path
+    def _fresh(self) -> "tempfile.TemporaryDirectory[str]":
+        """For restored disks, which would fill a memory file system."""
+        return tempfile.TemporaryDirectory(prefix="restored-", dir=self._directory)
 
     @property
     def _disk_mib(self) -> int:
