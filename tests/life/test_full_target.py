@@ -150,3 +150,74 @@ async def test_a_guest_that_stopped_for_it_goes_on(
         for stats in (written, await lab.execute("query-blockstats"))
     ]
     assert operations[0] < operations[1], "it writes on"
+
+
+@pytest.fixture
+async def many_disks(
+    machine: StartMachine, lab_directory: Path
+) -> AsyncIterator[Stranger]:
+    """So many that a journal outgrows the page that it has already."""
+    disks = [DiskSpec(f"vd{letter}", size_bytes=4 * MiB) for letter in "abcdefghijklmn"]
+    found = Stranger(await machine(*disks), lab_directory)
+    yield found
+    await found.shell.stop()
+
+
+@pytest.mark.qemu
+async def test_a_journal_that_cannot_begin_changes_nothing(
+    stranger: Stranger, small: Path
+) -> None:
+    stranger.shell.state = small / "state"
+    await stranger.backup()
+    filler = fill(small)
+    done = await stranger.command("backup", "web-01", "--json")
+    assert done.code == 4, done
+    (error,) = done.told_of("error")
+    assert "No space left" in error["cause"] + error["evidence"]
+    filler.unlink()
+    await stranger.verify_all()
+
+
+@pytest.mark.qemu
+async def test_a_journal_that_finds_no_room_is_told_and_recovered(
+    many_disks: Stranger, small: Path
+) -> None:
+    """Nothing more is begun that cannot be written down."""
+    stranger = many_disks
+    stranger.shell.state = small / "state"
+    await stranger.machine.qemu_io("vda", "write -P 7 0 1M")
+    await stranger.backup()
+    await stranger.machine.qemu_io("vda", "write -P 8 1M 3M")
+    then = await stranger.contents()
+    done, filler = await filled_in_flight(stranger, small, 0, "--speed", "512K")
+    assert done.code == 6, done
+    (error,) = done.told_of("error")
+    assert "No space left" in error["cause"] + error["evidence"]
+    assert "recover" in error["remedy"]
+    refused = await stranger.command("backup", "web-01", "--json")
+    assert refused.code in {4, 6}, refused
+    filler.unlink()
+    await stranger.recover()
+    await stranger.take_note_of_new(then)
+    await stranger.machine.qemu_io("vda", "write -P 9 2M 1M")
+    await stranger.backup()
+    await stranger.verify_all()
+
+
+@pytest.mark.qemu
+async def test_a_restore_that_finds_no_room_leaves_nothing(
+    stranger: Stranger, small: Path
+) -> None:
+    await stranger.machine.qemu_io("vda", "write -P 7 0 4M")
+    await stranger.machine.qemu_io("vdb", "write -P 7 0 4M")
+    point = (await stranger.backup())["point"]
+    filler = fill(small, 5 * MiB)
+    restore = ["restore", point, "--to", str(small / "out"), "--format", "raw"]
+    done = await stranger.shell.run(*restore, "--json")
+    assert done.code in {4, 5}, done
+    (error,) = done.told_of("error")
+    assert "bytes" in error["evidence"] or "No space left" in error["cause"]
+    assert not (small / "out").exists() or not list((small / "out").iterdir())
+    filler.unlink()
+    again = await stranger.shell.run(*restore, "--json")
+    assert again.code in GOOD, again
