@@ -315,7 +315,7 @@ def _encoded(line: Line) -> bytes:
 
 
 def _lock(fd: int) -> None:
-    """Take over; one who only looks whether somebody runs it holds it for an instant."""
+    """Take over; one who only looks holds the lock for an instant."""
     for attempt in range(LOCK_ATTEMPTS):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
