@@ -41,6 +41,9 @@ T = TypeVar("T")
 _ABLE_FROM = (7, 2, 0)
 """Older ones were never tried, and 6.0 has no `blockdev-reopen`."""
 
+_SCHEMA_ASKED_FROM = (10, 1, 0)
+"""What is looked for in the schema is in none of the versions before (measured: 10.0
+has it not, 11.1 has it), and asking takes 25 ms of a first screen's 350."""
 _GRAPH_SAFE_FROM = (10, 0, 0)
 
 
@@ -105,7 +108,9 @@ class Machine:
         self.nodes.clear()
         version = (await self.ask("query-version", VersionInfo)).qemu
         numbers = (version.major, version.minor, version.micro)
-        schema = await self.ask("query-qmp-schema", tuple[SchemaEntity, ...])
+        schema: tuple[SchemaEntity, ...] = ()
+        if numbers >= _SCHEMA_ASKED_FROM:
+            schema = await self.ask("query-qmp-schema", tuple[SchemaEntity, ...])
         name = (await self.ask("query-name", NameInfo)).name
         self.identity = Identity(
             name=self.uri.name or name or self.uri.fallback_name,
