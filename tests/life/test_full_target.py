@@ -1,4 +1,5 @@
-"""A repository that is too small: refused, or taken back, and the guest goes on."""
+"""A repository that is too small or read-only: what can be done is done, what cannot
+is refused or taken back, and the guest goes on."""
 
 import os
 import subprocess
@@ -221,3 +222,26 @@ async def test_a_restore_that_finds_no_room_leaves_nothing(
     filler.unlink()
     again = await stranger.shell.run(*restore, "--json")
     assert again.code in GOOD, again
+
+
+@pytest.mark.qemu
+async def test_points_on_a_read_only_mount_are_listed_verified_and_restored(
+    stranger: Stranger, small: Path, lab_directory: Path
+) -> None:
+    stranger.shell.repository = small / "repository"
+    await stranger.machine.qemu_io("vda", "write -P 7 0 1M")
+    done = await stranger.command("backup", "web-01", "--json")
+    assert done.code == 0, done.err
+    point = done.document["point"]
+    remount = [*_mounting(), "mount", "-o", "remount,ro", str(small)]
+    subprocess.run(remount, check=True)
+    for words in (
+        ("points", "--json"),
+        ("verify", point, "--json"),
+        ("restore", point, "--to", str(lab_directory / "out"), "--json"),
+    ):
+        said = await stranger.command(*words)
+        assert said.code == 0, said.err
+    refused = await stranger.command("backup", "web-01", "--json")
+    assert refused.code == 4, refused.err
+    assert "read-only" in refused.err

@@ -189,6 +189,12 @@ class Repository:
         with self._reading():
             return self.path.stat().st_dev
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it is mounted so: points can be read, verified and restored."""
+        with explained("the repository's file system cannot be read", PlanRefused):
+            return bool(os.statvfs(self.path).f_flag & os.ST_RDONLY)
+
     # Writing a point
 
     def partial_path(self, point_id: str) -> Path:
@@ -299,7 +305,12 @@ class Repository:
     def record_verification(
         self, stored: StoredPoint, verification: Verification
     ) -> None:
-        """Keep what a check found, beside the point and outside its digests."""
+        """Keep what a check found, beside the point and outside its digests.
+
+        Where the repository is mounted read-only nothing is kept, and that is no error.
+        """
+        if self.read_only:
+            return
         with explained("the verification cannot be recorded"):
             append_verification(stored.directory, verification)
 
@@ -327,6 +338,9 @@ class Repository:
     @contextmanager
     def _lock(self, name: str, *, shared: bool, operation: str) -> Iterator[None]:
         directory = self.path / layout.LOCKS
+        if shared and self.read_only:
+            yield  # nobody can remove a point here, nor write a lock
+            return
         with explained("the lock cannot be taken", PlanRefused):
             self._require_present()
             atomic.make_private_dir(directory)
