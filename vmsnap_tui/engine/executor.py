@@ -65,6 +65,8 @@ class Executor:
         self._running = 0
         self._lost_attempts = 0
         self._undo_attempts = 0
+        self._silence = ""
+        """Why the machine could not be asked, in its connection's words."""
         self.effects = Effects(self.plan, arms, self.outputs, self._progressed, cancel)
 
     async def run(self) -> Finished:
@@ -187,8 +189,8 @@ class Executor:
         if not await self._gone():
             raise ConnectionLost(
                 f"it is not known whether this was done: {move.step.describe()}",
-                evidence="the machine cannot be reached",
-                remedy="run `vmsnap-tui recover` when it can",
+                evidence=self._silence or "the machine cannot be reached",
+                remedy="run `vmsnap-tui recover` when it can be asked",
             )
         self._record(move.index, move.direction, Mark.FAILED, GONE)
 
@@ -211,7 +213,7 @@ class Executor:
         try:
             await backend.jobs(self.plan.vm)
         except (ConnectionLost, NoConnection, NotFound) as error:
-            _log.info("no answer yet: %s", error)
+            self._silence = str(error)
             return False
         return True
 

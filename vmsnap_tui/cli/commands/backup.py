@@ -5,6 +5,9 @@ gap since its last point, and a full of every other one; the plan says which and
 --level incremental is refused where a disk would need a full. --quiesce has the
 guest's agent freeze the file systems around the instant.
 
+A disk that was shrunk and grown back to the same size since its last point needs
+--level full: QEMU does not record what a truncation takes away.
+
 Targets are written by QEMU itself. For now a target that is slow or full can stall
 the guest's writes while the backup runs; the plan says so.
 """
