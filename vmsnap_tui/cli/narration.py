@@ -18,6 +18,7 @@ from vmsnap_tui.units import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
     from vmsnap_tui.engine.events import JobView
+    from vmsnap_tui.model.job import Job
 
 
 class Narration:
@@ -107,11 +108,10 @@ class Narration:
         )
 
 
-def job_fields(view: "JobView") -> dict[str, object]:
-    """A job as the contract gives it: QEMU's words, and whose it is."""
-    job = view.job
+def job_told(job: "Job", vm_name: str) -> dict[str, object]:
+    """A job in QEMU's words, and whose it is."""
     return {
-        "vm": view.vm_name,
+        "vm": vm_name,
         "id": job.id,
         "kind": job.kind,
         "status": job.status.value,
@@ -123,6 +123,12 @@ def job_fields(view: "JobView") -> dict[str, object]:
         "error": job.error,
         "target": job.target,
         "operation": job.operation,
+    }
+
+
+def job_fields(view: "JobView") -> dict[str, object]:
+    """A job as the contract gives it, and how it moves."""
+    return job_told(view.job, view.vm_name) | {
         "rate_bytes_per_s": round(view.rate_bytes_per_s),
         "eta_s": view.eta_s,
         "write_latency_s": view.write_latency_s,

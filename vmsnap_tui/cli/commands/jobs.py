@@ -26,35 +26,19 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
     from vmsnap_tui.cli.connections import machines
+    from vmsnap_tui.cli.narration import job_told
 
     seen, code = machines(engine, console)
     chosen = [engine.find_vm(ns.vm)] if ns.vm else seen
     found = [(vm, job) for vm in chosen for job in vm.jobs]
     if console.out.as_json:
-        console.out.document([_fields(vm, job) for vm, job in found])
+        console.out.document([job_told(job, vm.name) for vm, job in found])
     elif found:
         rows = [_row(vm, job) for vm, job in found]
         console.out.table(_HEADER, rows, right=frozenset({4, 5, 6}))
     else:
         console.err.say("no jobs")
     return code
-
-
-def _fields(vm: "Vm", job: "Job") -> dict[str, object]:
-    return {
-        "vm": vm.name,
-        "id": job.id,
-        "kind": job.kind,
-        "status": job.status.value,
-        "done_bytes": job.done_bytes,
-        "total_bytes": job.total_bytes,
-        "done_ratio": round(job.done_ratio, 4),
-        "speed_bytes_per_s": job.speed_bytes_per_s,
-        "io_status": job.io_status,
-        "error": job.error,
-        "target": job.target,
-        "operation": job.operation,
-    }
 
 
 def _row(vm: "Vm", job: "Job") -> list[str]:
