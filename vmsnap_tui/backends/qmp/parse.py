@@ -155,8 +155,6 @@ def unfit(block: BlockInfo, known: Graph | None = None) -> str:
     inserted = block.inserted
     if inserted is None:
         return "no medium"
-    if not block.qdev:
-        return "no device of the guest uses it"
     if _is_at_work(inserted, known):
         return "a job is at work on it"
     if inserted.drv in FILTERS:
