@@ -15,6 +15,7 @@ from vmsnap_tui.engine.events import (
 )
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.errors import Locked, PlanRefused, StepFailed
+from vmsnap_tui.model.point import VerifyLevel
 from vmsnap_tui.plan.requests import BackupRequest
 from vmsnap_tui.repository.repository import Repository
 
@@ -195,4 +196,19 @@ async def test_what_cannot_be_written_down_is_not_begun(
     with pytest.raises(PlanRefused, match="VMSNAP_STATE_DIR"):
         await engine.start(await engine.plan(BackupRequest("web-01"))).result()
     assert backend.stored == {}
+    await engine.close()
+
+
+async def test_a_point_that_stands_alone_was_verified_by_its_sealing(
+    backend: MemoryBackend, tmp_path: Path
+) -> None:
+    engine = engine_on(backend, tmp_path)
+    await engine.open()
+    first = await engine.start(await engine.plan(BackupRequest("web-01"))).result()
+    verified = engine.find_point(first.point).verified
+    assert verified is not None
+    assert (verified.level, verified.ok) == (VerifyLevel.CHECKSUMS, True)
+    second = await engine.start(await engine.plan(BackupRequest("web-01"))).result()
+    assert second.level == "incremental"
+    assert engine.find_point(second.point).verified is None
     await engine.close()

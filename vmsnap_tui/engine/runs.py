@@ -17,16 +17,22 @@ from vmsnap_tui.engine.effects import Arms
 from vmsnap_tui.engine.events import Outcome, RunEnded, RunEvent, RunResult, RunStarted
 from vmsnap_tui.engine.executor import Executor
 from vmsnap_tui.engine.freezing import read_report
-from vmsnap_tui.engine.journal import Journal, Journals
+from vmsnap_tui.engine.journal import Journal, Journals, utc_now
 from vmsnap_tui.engine.machine import Direction, Mark, Record
 from vmsnap_tui.engine.results import OUTCOMES, result_of
 from vmsnap_tui.errors import PlanRefused, VmsnapError
-from vmsnap_tui.model.point import Consistency, DiskLevel
+from vmsnap_tui.model.point import (
+    Consistency,
+    DiskLevel,
+    Verification,
+    VerifyLevel,
+)
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import DiskPlan, Plan
 from vmsnap_tui.repository import locks
 from vmsnap_tui.repository.atomic import make_private_dir
 from vmsnap_tui.repository.repository import Repository
+from vmsnap_tui.repository.stored import StoredPoint
 
 
 class RunHandle:
@@ -248,9 +254,11 @@ def _with_manifest(result: RunResult, repository: Repository) -> RunResult:
     if result.outcome is not Outcome.DONE or not result.level:
         return result
     try:
-        point = repository.find(result.point).point
+        stored = repository.find(result.point)
+        _keep_reading_back(stored, repository)
     except VmsnapError as error:
         return replace(result, warnings=(*result.warnings, str(error)))
+    point = stored.point
     window_s = point.freeze_window_s
     if point.consistency is not Consistency.FS_FROZEN:
         window_s = result.freeze_window_s
@@ -260,6 +268,15 @@ def _with_manifest(result: RunResult, repository: Repository) -> RunResult:
         freeze_window_s=window_s,
         warnings=(*point.warnings, *result.warnings),
     )
+
+
+def _keep_reading_back(stored: StoredPoint, repository: Repository) -> None:
+    """Sealing checked and read back every file of the point itself: where it stands on
+    no other point, that is a verification of all it needs."""
+    if any(disk.parent for disk in stored.point.disks):
+        return
+    found = Verification(VerifyLevel.CHECKSUMS, utc_now(), ok=True)
+    repository.record_verification(stored, found)
 
 
 def _unstick(journal: Journal) -> None:
