@@ -9,6 +9,7 @@ from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import (
     Outcome,
     RunEnded,
+    RunProgressed,
     RunStarted,
     StepEnded,
     StepStarted,
@@ -211,4 +212,25 @@ async def test_a_point_that_stands_alone_was_verified_by_its_sealing(
     second = await engine.start(await engine.plan(BackupRequest("web-01"))).result()
     assert second.level == "incremental"
     assert engine.find_point(second.point).verified is None
+    await engine.close()
+
+
+async def test_progress_of_hours_is_not_kept(
+    backend: MemoryBackend, tmp_path: Path
+) -> None:
+    backend.completes = False
+    engine = engine_on(backend, tmp_path)
+    await engine.open()
+    handle = engine.start(await engine.plan(BackupRequest("web-01")))
+    seen = 0
+    async for event in handle.events():
+        if isinstance(event, RunProgressed) and seen < 500:
+            seen += 1
+            backend._stir()
+        elif seen == 500:
+            backend.complete_jobs()
+            seen += 1
+    assert (await handle.result()).outcome is Outcome.DONE
+    assert seen > 500
+    assert len(handle.history) == 2 + 2 * len(handle.plan.steps)
     await engine.close()

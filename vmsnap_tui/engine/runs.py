@@ -14,7 +14,15 @@ from dataclasses import replace
 
 from vmsnap_tui.backends.base import Backend
 from vmsnap_tui.engine.effects import Arms
-from vmsnap_tui.engine.events import Outcome, RunEnded, RunEvent, RunResult, RunStarted
+from vmsnap_tui.engine.events import (
+    Outcome,
+    RunEnded,
+    RunEvent,
+    RunProgressed,
+    RunResult,
+    RunStarted,
+    StepEnded,
+)
 from vmsnap_tui.engine.executor import Executor
 from vmsnap_tui.engine.freezing import read_report
 from vmsnap_tui.engine.journal import Journal, Journals, utc_now
@@ -44,6 +52,10 @@ class RunHandle:
         self.resumed = resumed
         self.cancelled = asyncio.Event()
         self.history: list[RunEvent] = []
+        """All but progress: a copy of hours moves twice a second, and of that only the
+        last is of use to anybody."""
+        self._progress: dict[str, RunProgressed] = {}
+        self._version = 0
         self._moved = asyncio.Condition()
         self._task: asyncio.Task[RunResult] | None = None
 
@@ -52,16 +64,22 @@ class RunHandle:
         return self._task is not None and self._task.done()
 
     async def events(self) -> AsyncIterator[RunEvent]:
-        """Everything from the run's beginning on, until it has ended."""
-        seen = 0
+        """Everything from the run's beginning on, until it has ended; of the progress
+        in a step that runs, what is new."""
+        seen, told = 0, dict[str, RunProgressed]()
         while True:
+            version = self._version
             while seen < len(self.history):
                 seen += 1
                 yield self.history[seen - 1]
-            if self.done:
+            for target, event in list(self._progress.items()):
+                if told.get(target) is not event:
+                    told[target] = event
+                    yield event
+            if self.done and seen == len(self.history):
                 return
             async with self._moved:
-                if seen == len(self.history) and not self.done:
+                if version == self._version and not self.done:
                     await self._moved.wait()
 
     async def result(self) -> RunResult:
@@ -91,7 +109,13 @@ class RunHandle:
             await asyncio.wait({self._task})
 
     def emit(self, event: RunEvent) -> None:
-        self.history.append(event)
+        self._version += 1
+        if isinstance(event, RunProgressed):
+            self._progress[event.target] = event
+        else:
+            self.history.append(event)
+        if isinstance(event, StepEnded):
+            self._progress.clear()
         self._wake()
 
     def _wake(self) -> None:
