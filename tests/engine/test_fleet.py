@@ -12,6 +12,7 @@ from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import ConnectionView, FleetChanged, JobsMoved
 from vmsnap_tui.engine.fleet import Connection
 from vmsnap_tui.engine.settings import Settings
+from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.plan.requests import BackupRequest
 
 
@@ -102,3 +103,18 @@ async def test_a_failed_read_keeps_the_last_good_one(tmp_path: Path) -> None:
     vms = await connection.read()
     assert connection.view.stale
     assert [vm.name for vm in vms] == ["web-01"]
+
+
+async def test_a_link_that_goes_while_it_is_read_is_not_shown_as_up(
+    tmp_path: Path,
+) -> None:
+    class Fleeting(MemoryBackend):
+        async def read(self) -> tuple[Vm, ...]:
+            vms = await super().read()
+            self.lose_connection()
+            return vms
+
+    connection = Connection(Fleeting("web-01"), lambda event: None, lambda: None)
+    await connection.connect()
+    assert connection.view.link is not Link.UP
+    assert [vm.name for vm in connection.view.vms] == ["web-01"]

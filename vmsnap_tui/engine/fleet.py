@@ -63,7 +63,10 @@ class Connection:
                 down = Link.DOWN if link is Link.UP else link
                 self._show(replace(self.view, link=down, reason=str(error)))
             else:
-                self._show(ConnectionView(self.backend.uri, Link.UP, "", vms))
+                # The link may have gone while the last answer was on its way here.
+                up = self.backend.link is Link.UP
+                before = self.view if not up else ConnectionView(self.view.uri, Link.UP)
+                self._show(replace(before, vms=vms))
         return self.view.vms
 
     async def watch(self, meters: Meters, titles: Titles) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from vmsnap_tui.backends.base import Link
 from vmsnap_tui.tui.app import VmsnapApp
 
 SMALL = (80, 24)
@@ -17,27 +18,35 @@ WIDE = (120, 36)
 Act = Callable[[VmsnapApp], Awaitable[None] | None]
 
 
-def _nothing(app: VmsnapApp) -> None:
+def nothing(app: VmsnapApp) -> None:
     return
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """`open` makes the app in an empty directory; `act` runs when every connection
-    was tried and the records were read, then `keys` are pressed."""
+    was tried, `down` of them are known to be down and the records were read, then
+    `keys` are pressed."""
 
     name: str
     open: Callable[[Path], VmsnapApp]
     keys: tuple[str, ...] = ()
-    act: Act = _nothing
+    act: Act = nothing
     sizes: tuple[tuple[int, int], ...] = (SMALL, WIDE)
+    down: int = 0
 
 
 async def play(scene: Scene, pilot: Pilot[None]) -> None:
     """Bring the app to where its picture is taken."""
     app = pilot.app
     assert isinstance(app, VmsnapApp)
-    await until(pilot, lambda: app.observed.opened and app.observed.records_read)
+
+    def at_rest() -> bool:
+        down = sum(view.link is Link.DOWN for view in app.observed.fleet)
+        seen = app.observed
+        return seen.opened and seen.records_read and down >= scene.down
+
+    await until(pilot, at_rest)
     result = scene.act(app)
     if result is not None:
         await result

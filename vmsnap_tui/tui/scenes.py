@@ -22,7 +22,7 @@ from vmsnap_tui.model.vm import Agent, Capabilities, Vm, VmState
 from vmsnap_tui.tui.app import VmsnapApp
 from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, backup_plan
 from vmsnap_tui.tui.messages import EngineSpoke
-from vmsnap_tui.tui.scene import SMALL, WIDE, Scene
+from vmsnap_tui.tui.scene import SMALL, WIDE, Act, Scene, nothing
 from vmsnap_tui.tui.still import NOW, Still, StillConnection, still_app
 from vmsnap_tui.units import GiB, KiB, MiB
 
@@ -255,8 +255,17 @@ def _wire(app: VmsnapApp) -> None:
         app.post_message(EngineSpoke(WireHeard(vm, name, data, at_s)))
 
 
-def _open(still: Still, theme: str = "graphite") -> partial[VmsnapApp]:
-    return partial(_opened, still, theme)
+def _scene(
+    name: str,
+    still: Still,
+    keys: tuple[str, ...] = (),
+    act: Act = nothing,
+    *,
+    theme: str = "graphite",
+    sizes: tuple[tuple[int, int], ...] = (SMALL, WIDE),
+) -> Scene:
+    down = sum(bool(each.refused or each.lost) for each in still.connections)
+    return Scene(name, partial(_opened, still, theme), keys, act, sizes, down)
 
 
 def _opened(still: Still, theme: str, directory: Path) -> VmsnapApp:
@@ -267,18 +276,18 @@ _TO_WEB = ("down", "down", "down", "down")
 """Alarms come first, then names: web-01 is the last that is up."""
 
 SCENES: tuple[Scene, ...] = (
-    Scene("home", _open(FLEET), _TO_WEB, start_jobs),
-    Scene("home-paper", _open(FLEET, "paper"), _TO_WEB, start_jobs),
-    Scene("home-alarm", _open(FLEET)),
-    Scene("home-interrupted", _open(INTERRUPTED), _TO_WEB),
-    Scene("home-no-connection", _open(EMPTY)),
-    Scene("home-unreachable", _open(UNREACHABLE), sizes=(WIDE,)),
-    Scene("home-filter", _open(FLEET), ("slash", "0", "1"), sizes=(SMALL,)),
-    Scene("vm", _open(FLEET), (*_TO_WEB, "enter")),
-    Scene("jobs", _open(INTERRUPTED), ("j",), _stalled_jobs),
-    Scene("jobs-none", _open(FLEET), ("j",), sizes=(SMALL,)),
-    Scene("jobs-cancel", _open(FLEET), ("j", "x"), start_jobs, sizes=(SMALL,)),
-    Scene("events", _open(FLEET), ("e",), _wire),
-    Scene("help", _open(FLEET), ("question_mark",)),
-    Scene("recover", _open(INTERRUPTED), ("R",), sizes=(WIDE,)),
+    _scene("home", FLEET, _TO_WEB, start_jobs),
+    _scene("home-paper", FLEET, _TO_WEB, start_jobs, theme="paper"),
+    _scene("home-alarm", FLEET),
+    _scene("home-interrupted", INTERRUPTED, _TO_WEB),
+    _scene("home-no-connection", EMPTY),
+    _scene("home-unreachable", UNREACHABLE, sizes=(WIDE,)),
+    _scene("home-filter", FLEET, ("slash", "0", "1"), sizes=(SMALL,)),
+    _scene("vm", FLEET, (*_TO_WEB, "enter")),
+    _scene("jobs", INTERRUPTED, ("j",), _stalled_jobs),
+    _scene("jobs-none", FLEET, ("j",), sizes=(SMALL,)),
+    _scene("jobs-cancel", FLEET, ("j", "x"), start_jobs, sizes=(SMALL,)),
+    _scene("events", FLEET, ("e",), _wire),
+    _scene("help", FLEET, ("question_mark",)),
+    _scene("recover", INTERRUPTED, ("R",), sizes=(WIDE,)),
 )
