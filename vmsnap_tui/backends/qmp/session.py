@@ -28,7 +28,7 @@ from vmsnap_tui.backends.qmp.owner import clients
 from vmsnap_tui.backends.qmp.process import Process, peer_process
 from vmsnap_tui.backends.qmp.uri import QmpUri
 from vmsnap_tui.errors import ConnectionLost, NoConnection, StepFailed
-from vmsnap_tui.text import visible
+from vmsnap_tui.text import clipped, visible
 
 GREETING_LIMIT_S = 3.0
 IDENTIFY_LIMIT_S = 5.0
@@ -42,6 +42,10 @@ _log = logging.getLogger(__name__)
 _library_log = logging.getLogger("qemu.qmp")
 _library_log.addHandler(logging.NullHandler())
 _library_log.propagate = False
+
+
+PEER_WORDS = 300
+"""Of what a peer said that is no QEMU: enough to tell what it is."""
 
 
 class CommandRefused(StepFailed):
@@ -253,6 +257,7 @@ class Session:
     def _unreachable(self, error: BaseException) -> NoConnection:
         cause, remedy = _explain(error)
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        text = clipped(text, PEER_WORDS)
         return NoConnection(cause, evidence=f"{self._uri.where}: {text}", remedy=remedy)
 
 
