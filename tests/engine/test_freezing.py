@@ -46,6 +46,16 @@ def test_a_report_that_was_cut_says_that_the_guest_may_be_frozen(
     assert report.window_s is None
 
 
+def test_a_guard_that_was_killed_before_the_answer_may_have_frozen(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "guard"
+    path.write_text('{"event": "freeze-sent", "at_s": 10.0}\n')
+    assert read_report(path).may_be_frozen
+    path.write_text(path.read_text() + '{"event": "failed", "cause": "silent"}\n')
+    assert not read_report(path).may_be_frozen
+
+
 @pytest.mark.parametrize(
     ("start_s", "end_s", "covered"),
     [(10.1, 10.2, True), (10.0, 10.2, False), (10.1, 10.31, False)],
@@ -73,6 +83,12 @@ async def test_a_guest_is_thawed_even_when_its_guard_is_killed(
     assert not report.may_be_frozen
     assert await machine.ask_agent("guest-fsfreeze-status") == "thawed"
     assert await thaw_directly(str(machine.agent_path)) == 0
+
+    path.write_text('{"event": "freeze-sent", "at_s": 10.0}\n')
+    await machine.ask_agent("guest-fsfreeze-freeze")
+    report = await FreezeGuard(str(machine.agent_path), 30, path).thaw()
+    assert not report.may_be_frozen
+    assert await machine.ask_agent("guest-fsfreeze-status") == "thawed"
 
 
 @pytest.mark.guest

@@ -31,7 +31,13 @@ from vmsnap_tui.engine.fleet import Connection
 from vmsnap_tui.engine.journal import Journals, Unfinished
 from vmsnap_tui.engine.meters import Meters
 from vmsnap_tui.engine.settings import Settings
-from vmsnap_tui.errors import NoConnection, NotFound, PlanRefused, UsageError
+from vmsnap_tui.errors import (
+    NoConnection,
+    NotFound,
+    PlanRefused,
+    StepFailed,
+    UsageError,
+)
 from vmsnap_tui.model.vm import Agent, Vm
 from vmsnap_tui.plan.requests import BackupRequest, Request, RestoreRequest
 from vmsnap_tui.repository.repository import Repository
@@ -289,6 +295,9 @@ class Engine:
         try:
             await guard.freeze()
             return await guard.wait_thawed()
+        except StepFailed:
+            await guard.thaw()
+            raise
         finally:
             guard.let_go()
 

@@ -35,6 +35,8 @@ class FreezeReport:
     thaw_sent_s: float | None = None
     thawed_s: float | None = None
     reason: str = ""
+    failed: bool = False
+    """The agent refused the freeze or did not answer; a thaw was sent behind it."""
 
     @property
     def window_s(self) -> float | None:
@@ -50,8 +52,11 @@ class FreezeReport:
 
     @property
     def may_be_frozen(self) -> bool:
-        """A freeze was answered and no thaw was."""
-        return self.frozen_s is not None and self.thawed_s is None
+        """A freeze was sent, and neither a thaw nor a refusal came back: also where the
+        guard was killed before it could note the answer."""
+        return (
+            self.freeze_sent_s is not None and self.thawed_s is None and not self.failed
+        )
 
 
 def read_report(path: Path) -> FreezeReport:
@@ -73,6 +78,7 @@ def read_report(path: Path) -> FreezeReport:
         thaw_sent_s=_time(seen, "thaw-sent"),
         thawed_s=_time(seen, "thawed"),
         reason=str(seen.get("thaw-sent", {}).get("reason", "")),
+        failed="failed" in seen,
     )
 
 
@@ -140,9 +146,10 @@ class FreezeGuard:
         return report
 
     async def wait_thawed(self) -> FreezeReport:
-        """Until the guard thaws by itself, at its deadline."""
+        """Until the guard thaws by itself, at its deadline; one that was killed
+        meanwhile is stood in for."""
         await self._end(self.deadline_s + THAW_TIMEOUT_S)
-        return read_report(self.report)
+        return await self.thaw()
 
     def let_go(self) -> None:
         """Hang up: a guard that holds a frozen guest thaws it at once, and ends."""

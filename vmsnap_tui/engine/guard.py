@@ -63,6 +63,8 @@ class Guard:
         try:
             count = self.link.freeze(self.deadline_s)
         except AgentError as error:
+            # A thaw went right behind a freeze that got no answer (see AgentLink).
+            self._note("failed", cause=str(error))
             self._say("failed", cause=str(error))
             thawed = self._thaw()
             self._note("given-up" if thawed is None else "thawed")
