@@ -1,0 +1,1 @@
+"""libvirt: domains through its own interfaces, never behind its back."""
