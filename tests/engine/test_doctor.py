@@ -56,7 +56,7 @@ async def test_an_interrupted_operation_is_an_alarm_with_its_command(
     (finding,) = [f for f in await engine.doctor() if f.severity == "alarm"]
     assert finding.kind == "unfinished-operation"
     assert handle.operation in finding.remedy
-    assert "finalize" in finding.evidence
+    assert "conclude all jobs" in finding.evidence
     assert engine.alarms(engine.find_vm("web-01"))
     await engine.close()
 

@@ -82,15 +82,15 @@ def test_the_plan_reads_as_what_will_be_done() -> None:
         f"1. prepare point {POINT}, in a directory that no list shows",
         f"2. create disk-vda.qcow2 for 10.0 GiB over ../{EARLIER}/disk-vda.qcow2",
         "3. create disk-vdb.qcow2 for 10.0 GiB",
-        "4. open the stored images of vda, vdb in QEMU, without their parents",
+        "4. hand the stored images of vda, vdb to QEMU, without their parents",
         "5. freeze the guest's file systems; a guard thaws them after 10 s whatever"
         " happens here",
         "6. take the instant of all disks in one transaction: vda incremental,"
         " vdb full",
         "7. thaw the guest's file systems",
         "8. copy, until every disk is complete",
-        "9. finalize all jobs together",
-        "10. close the stored images, which makes QEMU write them out",
+        "9. conclude all jobs together, once each has copied all",
+        "10. take the stored images back from QEMU, written out",
         "11. sync disk-vda.qcow2, check it and read it back for its sha256",
         "12. sync disk-vdb.qcow2, check it and read it back for its sha256",
         "13. write the manifest, last of all files",

@@ -12,6 +12,7 @@ from vmsnap_tui.model.point import DiskLevel, ExcludedDisk, Parent
 from vmsnap_tui.plan import steps as module
 from vmsnap_tui.plan.steps import (
     AbortBackup,
+    AdoptCheckpoint,
     AttachTargets,
     AwaitJobs,
     CheckStored,
@@ -95,6 +96,7 @@ STEPS: tuple[Step, ...] = (
     ),
     CommitPoint(POINT),
     DropBitmaps("key", (("base", "old"), ("top", "old"))),
+    AdoptCheckpoint("key", "vmsnap-p1", ("vda",)),
     CheckStored(POINT, ("vda", "vdb")),
     PrepareDirectory("/to"),
     RestoreDisk(POINT, "vda", "/to/vda.qcow2.partial", "qcow2"),

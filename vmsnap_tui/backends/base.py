@@ -79,6 +79,11 @@ class Wire(Protocol):
     def drop_bitmaps(
         self, vm: Vm, bitmaps: tuple[tuple[str, str], ...]
     ) -> tuple[str, ...]: ...
+    def freeze(self, vm: Vm) -> tuple[str, ...]: ...
+    def thaw(self, vm: Vm) -> tuple[str, ...]: ...
+    def adopt_checkpoint(
+        self, vm: Vm, name: str, targets: tuple[str, ...]
+    ) -> tuple[str, ...]: ...
 
 
 class Backend(Protocol):
@@ -110,6 +115,24 @@ class Backend(Protocol):
         """As `read`, for a screen that is open: what is below the active images is
         taken from the last read, so that the node graph is not asked for again and
         again. Never what a plan is made from."""
+        ...
+
+    async def look(self, vm: str) -> Vm:
+        """One machine as it is now, with all that can be read without leaving a mark
+        on it: what a plan is made from. Raises NoConnection, NotFound."""
+        ...
+
+    async def inspect(self, vm: str) -> Vm:
+        """As `look`, and what only QEMU itself can tell: the bitmaps of every image,
+        and the graph where it contradicts the definition. On libvirt this marks the
+        domain as tainted, so that it is done for a ledger alone."""
+        ...
+
+    async def adopt_checkpoint(
+        self, vm: str, name: str, targets: tuple[str, ...]
+    ) -> None:
+        """Make the hypervisor know a checkpoint again whose bitmaps still stand on
+        these disks. Raises StepFailed where they do not, or where it keeps none."""
         ...
 
     def events(self) -> AsyncIterator[BackendEvent]:

@@ -71,6 +71,17 @@ class MemoryWire:
     ) -> tuple[str, ...]:
         return tuple(f"drop {bitmap} of {node}" for node, bitmap in bitmaps)
 
+    def freeze(self, vm: Vm) -> tuple[str, ...]:
+        return (f"freeze {vm.name}",)
+
+    def thaw(self, vm: Vm) -> tuple[str, ...]:
+        return (f"thaw {vm.name}",)
+
+    def adopt_checkpoint(
+        self, vm: Vm, name: str, targets: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        return tuple(f"adopt {name} on {target}" for target in targets)
+
 
 class MemoryBackend:
     """One machine. `completes` is whether jobs finish by themselves; else
@@ -177,6 +188,19 @@ class MemoryBackend:
 
     async def glance(self) -> tuple[Vm, ...]:
         return await self.read()
+
+    async def look(self, vm: str) -> Vm:
+        self._require(vm)
+        return (await self.read())[0]
+
+    async def inspect(self, vm: str) -> Vm:
+        return await self.look(vm)
+
+    async def adopt_checkpoint(
+        self, vm: str, name: str, targets: tuple[str, ...]
+    ) -> None:
+        self._require(vm)
+        raise _refused("adopt_checkpoint", "this machine keeps no checkpoints")
 
     def events(self) -> AsyncIterator[BackendEvent]:
         return self._listeners.listen()

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from vmsnap_tui.backends.agent import AgentError
 from vmsnap_tui.backends.base import Link
-from vmsnap_tui.backends.qmp.agent import AgentError, AgentLink
+from vmsnap_tui.engine.agents import link_to
 from vmsnap_tui.engine.journal import Header, Unfinished, owner
 from vmsnap_tui.engine.machine import Direction, Do, Finished, Record, Settle, next_move
 from vmsnap_tui.model.job import JobStatus
@@ -250,7 +251,7 @@ async def _agent(vm: Vm) -> list[Finding]:
 
 
 def _status(agent: Agent) -> str:
-    link = AgentLink(agent.socket)
+    link = link_to(agent.address)
     try:
         link.connect(AGENT_TIMEOUT_S)
         link.sync(AGENT_TIMEOUT_S)

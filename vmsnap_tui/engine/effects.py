@@ -26,6 +26,7 @@ from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.steps import (
     AbortBackup,
+    AdoptCheckpoint,
     AttachTargets,
     AwaitJobs,
     CheckStored,
@@ -116,6 +117,8 @@ class Effects:
             case DropBitmaps():
                 kept = await self._backend.drop_bitmaps(step.vm, step.bitmaps)
                 return {"kept": list(kept)}
+            case AdoptCheckpoint():
+                await self._backend.adopt_checkpoint(step.vm, step.name, step.targets)
             case AbortBackup():
                 await self._backend.abort_backup(
                     step.vm, step.instant, was_running=step.was_running

@@ -61,9 +61,16 @@ def open_backend(uri: str) -> Backend:
         from vmsnap_tui.backends.qmp.backend import QmpBackend
 
         return QmpBackend(uri)
+    from vmsnap_tui.backends.libvirt.uri import is_libvirt_uri
+
+    if is_libvirt_uri(uri):
+        from vmsnap_tui.backends.libvirt.backend import LibvirtBackend
+
+        return LibvirtBackend(uri)
     raise UsageError(
         f"no way to connect to {uri}",
-        remedy="name a QMP socket: qmp:///path/to/qmp.sock (libvirt is not there yet)",
+        remedy="name a libvirt URI (qemu:///system) or a QMP socket"
+        " (qmp:///path/to/qmp.sock)",
     )
 
 
@@ -290,7 +297,7 @@ class Engine:
 
         agent = _agent(vm)
         report = self.journals.guard_report(f"freeze-{secrets.token_hex(6)}")
-        guard = FreezeGuard(agent.socket, seconds, report)
+        guard = FreezeGuard(agent.address, seconds, report)
         await guard.arm()
         try:
             await guard.freeze()
@@ -305,7 +312,7 @@ class Engine:
         """Thaw a guest that was found frozen; 0 where it was not."""
         from vmsnap_tui.engine.freezing import thaw_directly
 
-        return await thaw_directly(_agent(vm).socket)
+        return await thaw_directly(_agent(vm).address)
 
     async def doctor(self, vm: str | None = None) -> tuple[doctor.Finding, ...]:
         """What is stale, broken or in the way, with the evidence and the remedy."""
@@ -369,7 +376,7 @@ class Engine:
     async def _plan_backup(self, request: BackupRequest, identity: Identity) -> Plan:
         from vmsnap_tui.plan.backup import plan_backup
 
-        vm = await self._fresh(request.vm)
+        vm = await self.look(request.vm)
         path = self.settings.repository
         if path is None:
             raise UsageError("no repository is named", remedy="say --repo DIR")
@@ -392,17 +399,15 @@ class Engine:
         if self.repository is None:
             yield f"there is no repository in {self.settings.repository}: one is made"
 
-    async def _fresh(self, name: str) -> Vm:
-        """The machine as it is now, not as it was last shown."""
-        uri = self.find_vm(name).connection
-        for connection in self._connections:
-            if connection.view.uri == uri:
-                await connection.read()
-                if connection.backend.link is not Link.UP:
-                    raise NoConnection(
-                        f"{name} cannot be reached", evidence=connection.view.reason
-                    )
-        return self.find_vm(name)
+    async def look(self, name: str, *, inspect: bool = False) -> Vm:
+        """The machine as it is now, not as it was last shown; `inspect` also asks QEMU
+        itself, which marks a libvirt domain as tainted.
+
+        Raises NotFound, UsageError, NoConnection.
+        """
+        vm = self.find_vm(name)
+        connection = next(c for c in self._connections if c.view.uri == vm.connection)
+        return await connection.look(vm.key, inspect=inspect)
 
     def _plan_restore(self, request: RestoreRequest, operation: str) -> Plan:
         from vmsnap_tui.engine.shelves import ground_of, stored_point

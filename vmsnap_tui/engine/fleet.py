@@ -69,6 +69,15 @@ class Connection:
                 self._show(replace(before, vms=vms))
         return self.view.vms
 
+    async def look(self, vm: str, *, inspect: bool = False) -> Vm:
+        """One machine as it is now, with all that can be told of it; the view shows it
+        too. Raises NoConnection, NotFound."""
+        look = self.backend.inspect if inspect else self.backend.look
+        seen = await look(vm)
+        vms = tuple(seen if v.key == seen.key else v for v in self.view.vms)
+        self._show(replace(self.view, vms=vms))
+        return seen
+
     async def watch(self, meters: Meters, titles: Titles) -> None:
         """Listen and read until cancelled."""
         async with asyncio.TaskGroup() as tasks:

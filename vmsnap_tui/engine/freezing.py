@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsnap_tui.backends.qmp.agent import AgentError, AgentLink
+from vmsnap_tui.backends.agent import AgentError
+from vmsnap_tui.engine.agents import link_to
 from vmsnap_tui.errors import StepFailed
 
 ARM_TIMEOUT_S = 15.0
@@ -95,8 +96,8 @@ class FreezeGuard:
     a guard must outlive whoever started it.
     """
 
-    def __init__(self, socket: str, deadline_s: float, report: Path) -> None:
-        self.socket = socket
+    def __init__(self, address: str, deadline_s: float, report: Path) -> None:
+        self.address = address
         self.deadline_s = deadline_s
         self.report = report
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,7 +108,7 @@ class FreezeGuard:
     async def arm(self) -> None:
         """Start the guard, which meets the agent; nothing is frozen yet."""
         self.report.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        words = [self.socket, str(self.deadline_s), str(self.report)]
+        words = [self.address, str(self.deadline_s), str(self.report)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vmsnap_tui.engine.guard", *words],
             stdin=subprocess.PIPE,
@@ -141,7 +142,7 @@ class FreezeGuard:
             await self._end(THAW_TIMEOUT_S)
         report = read_report(self.report)
         if report.may_be_frozen:
-            await thaw_directly(self.socket, self.report)
+            await thaw_directly(self.address, self.report)
             report = read_report(self.report)
         return report
 
@@ -174,7 +175,7 @@ class FreezeGuard:
                     await self._stirred.wait()
         except TimeoutError:
             if read_report(self.report).may_be_frozen:
-                raise _failure(self.socket, {"cause": "no thaw in time"}) from None
+                raise _failure(self.address, {"cause": "no thaw in time"}) from None
         self.let_go()
 
     def _tell(self, word: bytes) -> None:
@@ -212,25 +213,25 @@ class FreezeGuard:
                     if said["event"] == event:
                         return said
                     if said["event"] in ("refused", "failed", "stuck", "gone"):
-                        raise _failure(self.socket, said)
+                        raise _failure(self.address, said)
         except TimeoutError as error:
-            raise _failure(self.socket, {"cause": "no answer in time"}) from error
+            raise _failure(self.address, {"cause": "no answer in time"}) from error
 
 
-async def thaw_directly(socket: str, report: Path | None = None) -> int:
+async def thaw_directly(address: str, report: Path | None = None) -> int:
     """Thaw without a guard: one that was killed, or a guest that is found frozen.
 
     Returns the number of file systems thawed, 0 when none was frozen. Raises
     StepFailed when the agent does not answer.
     """
     try:
-        return await asyncio.to_thread(_thaw_now, socket, report)
+        return await asyncio.to_thread(_thaw_now, address, report)
     except AgentError as error:
-        raise _failure(socket, {"cause": str(error)}) from error
+        raise _failure(address, {"cause": str(error)}) from error
 
 
-def _thaw_now(socket: str, report: Path | None) -> int:
-    link = AgentLink(socket)
+def _thaw_now(address: str, report: Path | None) -> int:
+    link = link_to(address)
     try:
         link.connect(AGENT_TIMEOUT_S)
         link.sync(THAW_TIMEOUT_S)
@@ -245,10 +246,10 @@ def _thaw_now(socket: str, report: Path | None) -> int:
     return count
 
 
-def _failure(socket: str, said: dict[str, Any]) -> StepFailed:
+def _failure(address: str, said: dict[str, Any]) -> StepFailed:
     return StepFailed(
         "the guest agent did not do what it should",
-        evidence=f"{said.get('cause', 'the freeze guard ended early')}, {socket}",
+        evidence=f"{said.get('cause', 'the freeze guard ended early')}, {address}",
         remedy=(
             "see whether qemu-guest-agent runs in the guest (`vmsnap-tui thaw VM`"
             " thaws a guest that is left frozen)"

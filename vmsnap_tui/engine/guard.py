@@ -6,7 +6,7 @@ runs in a session of its own and ignores hang-ups, so that a dropped SSH connect
 does not take it along. What it did goes to a report file, line by line, on disk
 before the effect, so that a later vmsnap-tui knows whether this guest was frozen by us.
 
-Run as `python -m vmsnap_tui.engine.guard SOCKET DEADLINE_S REPORT`; it says `ready`,
+Run as `python -m vmsnap_tui.engine.guard ADDRESS DEADLINE_S REPORT`; it says `ready`,
 waits for `freeze`, says `frozen`, waits for `thaw`, says `thawed`: one JSON a line.
 """
 
@@ -19,7 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from vmsnap_tui.backends.qmp.agent import AgentError, AgentLink
+from vmsnap_tui.backends.agent import AgentError, AgentLink
+from vmsnap_tui.engine.agents import link_to
 
 THAW_PATIENCE_S = 180.0
 """How long a silent agent is asked to thaw: what Proxmox allows it."""
@@ -31,8 +32,8 @@ SYNC_TIMEOUT_S = 5.0
 class Guard:
     """One freeze and its thaw. `clock` of all times is CLOCK_MONOTONIC."""
 
-    def __init__(self, socket: str, deadline_s: float, report: Path) -> None:
-        self.socket = socket
+    def __init__(self, address: str, deadline_s: float, report: Path) -> None:
+        self.address = address
         self.deadline_s = deadline_s
         self.report = report
         self.link: AgentLink | None = None
@@ -49,7 +50,7 @@ class Guard:
         return self._freeze()
 
     def _connect(self) -> AgentLink:
-        link = AgentLink(self.socket)
+        link = link_to(self.address)
         link.connect(SYNC_TIMEOUT_S)
         link.sync(SYNC_TIMEOUT_S)
         if link.status(SYNC_TIMEOUT_S) != "thawed":
@@ -110,7 +111,7 @@ class Guard:
         """A new connection, as the old one may be out of step; failing is for the
         next round."""
         time.sleep(RETRY_S)
-        link = AgentLink(self.socket)
+        link = link_to(self.address)
         try:
             if self.link is not None:
                 self.link.close()
@@ -151,8 +152,8 @@ class Guard:
 def main(arguments: list[str]) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    socket, deadline, report = arguments
-    return Guard(socket, float(deadline), Path(report)).run()
+    address, deadline, report = arguments
+    return Guard(address, float(deadline), Path(report)).run()
 
 
 if __name__ == "__main__":

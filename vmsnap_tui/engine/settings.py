@@ -31,16 +31,18 @@ class Settings:
     log: Path | None = None
 
     def with_discovered(self) -> "Settings":
-        """The same, connected to every QMP socket in sight where none is named.
+        """The same, connected to this host's libvirt and to every QMP socket in sight
+        where no connection is named.
 
-        Looks at running QEMU processes of this host; `connections` stays empty when
-        there are none.
+        Looks for libvirt's sockets and at running QEMU processes of this host;
+        `connections` stays empty when there are none.
         """
         if self.connections:
             return self
-        from vmsnap_tui.backends.qmp.discover import discover
+        from vmsnap_tui.backends.libvirt import discover as libvirt
+        from vmsnap_tui.backends.qmp import discover as qmp
 
-        return replace(self, connections=tuple(discover()))
+        return replace(self, connections=(*libvirt.discover(), *qmp.discover()))
 
 
 def default_repository(environment: Mapping[str, str], *, root: bool) -> Path:

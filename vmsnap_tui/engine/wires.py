@@ -7,6 +7,7 @@ from vmsnap_tui.backends.base import Backend
 from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.steps import (
+    AdoptCheckpoint,
     AttachTargets,
     CommitPoint,
     CreateTarget,
@@ -46,10 +47,12 @@ def _to_machine(step: Step, backend: Backend, vm: Vm) -> tuple[str, ...]:
             return wire.detach_targets(vm, step.instant)
         case DropBitmaps():
             return wire.drop_bitmaps(vm, step.bitmaps)
+        case AdoptCheckpoint():
+            return wire.adopt_checkpoint(vm, step.name, step.targets)
         case FreezeGuest():
-            return (json.dumps({"execute": "guest-fsfreeze-freeze"}),)
+            return wire.freeze(vm)
         case ThawGuest():
-            return (json.dumps({"execute": "guest-fsfreeze-thaw"}),)
+            return wire.thaw(vm)
         case _:
             return ()
 

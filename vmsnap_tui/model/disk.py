@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vmsnap_tui.model.bitmap import Bitmap
+from vmsnap_tui.model.checkpoint import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ class Disk:
     (read-only, a CD drive, empty, a filter on top), or is empty; `unfit_for_now` is
     whether something merely sits on it at this instant (a job, somebody's filter), so
     that leaving it out of a backup would be a surprise.
+
+    `records` is what the hypervisor vouches for over the whole chain, whatever came on
+    top of which image since; None where it vouches for nothing, and the bitmaps of
+    the images alone tell. `untracked` says why changes cannot be recorded at all, so
+    that every backup of it is a full; `differs` how the hypervisor's definition and
+    QEMU's graph contradict each other.
     """
 
     target: str
@@ -57,6 +64,9 @@ class Disk:
     unfit: str = ""
     unfit_for_now: bool = False
     io: DiskIo | None = None
+    records: tuple[Record, ...] | None = None
+    untracked: str = ""
+    differs: str = ""
 
     @property
     def active(self) -> Image:
@@ -70,3 +80,6 @@ class Disk:
     def allocated_bytes(self) -> int:
         """Room that the whole chain takes, an upper bound of a full backup."""
         return sum(image.allocated_bytes for image in self.chain)
+
+    def record(self, name: str) -> Record | None:
+        return next((r for r in self.records or () if r.name == name), None)

@@ -23,9 +23,10 @@ class DiskInstant:
     """One disk's part of the instant.
 
     `file` is the absolute path of the stored image that takes the data; `merge`
-    is empty for a full. `bitmap` starts recording at the instant; `scratch_bitmap`
-    holds what the job copies. It is never persistent, so its presence also proves
-    that QEMU has not been restarted since the instant.
+    is empty for a full. `bitmap` starts recording at the instant, and is empty where
+    changes cannot be recorded; `scratch_bitmap` holds what the job copies. It is never
+    persistent, so its presence also proves that QEMU has not been restarted since the
+    instant.
     """
 
     target: str

@@ -6,6 +6,7 @@ from vmsnap_tui.errors import NotFound, PlanRefused
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant
 from vmsnap_tui.model.job import Job
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.point import DiskLevel, ExcludedDisk
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.levels import Decision, Shelf, decide, stale_bitmaps
@@ -57,6 +58,7 @@ def plan_backup(
     vm: Vm, request: BackupRequest, shelf: Shelf, identity: Identity
 ) -> Plan:
     """The plan of one backup. Raises PlanRefused or NotFound; nothing is changed."""
+    _check_limits(vm, request)
     disks, excluded = _choose(vm, request)
     _check_machine(vm, request, disks)
     chosen = tuple(
@@ -93,8 +95,8 @@ def plan_backup(
         ),
         guest_effect=_guest_effect(vm, request),
         if_you_leave=(
-            "the jobs go on inside QEMU until all is copied, then wait; the point is"
-            " finished by the next vmsnap-tui or by `vmsnap-tui recover`"
+            "the jobs go on inside QEMU until all is copied; the point is then finished"
+            " by the next vmsnap-tui or by `vmsnap-tui recover`"
         ),
         if_it_breaks=(
             "what was written is removed and no change is forgotten: the old record"
@@ -174,6 +176,21 @@ def _held(disk: Disk, vm: Vm) -> PlanRefused:
     )
 
 
+def _check_limits(vm: Vm, request: BackupRequest) -> None:
+    """What this hypervisor cannot do is refused before anything else is looked at."""
+    wanted = [(Ability.BACKUP, True), (Ability.COMPRESS, request.compress)]
+    wanted += [(Ability.FREEZE, request.quiesce)]
+    wanted += [(Ability.INCREMENTAL, request.level is Level.INCREMENTAL)]
+    for ability, asked in wanted:
+        limit = vm.limit(ability)
+        if asked and limit is not None:
+            raise PlanRefused(
+                f"{vm.name}: {ability.value} cannot be done here",
+                evidence=limit.reason,
+                remedy=f"it needs {limit.needs}" if limit.needs else "do without it",
+            )
+
+
 def _check_machine(vm: Vm, request: BackupRequest, disks: tuple[Disk, ...]) -> None:
     if vm.state in (VmState.OFF, VmState.CRASHED, VmState.UNKNOWN):
         raise PlanRefused(
@@ -212,7 +229,7 @@ def _check_agent(vm: Vm) -> None:
     if vm.agent.answers is False:
         raise PlanRefused(
             f"the guest agent of {vm.name} is not running",
-            evidence=f"the guest has not opened the channel behind {vm.agent.socket}",
+            evidence=f"the guest has not opened the channel behind {vm.agent.address}",
             remedy=f"start qemu-guest-agent in the guest, or {remedy}",
         )
 
@@ -227,7 +244,7 @@ def _chosen(
         file=f"{shelf.path}/tmp/{identity.point}/{file}",
         target_node=f"vmsnap-t-{identity.operation}-{number}",
         level=decision.level,
-        bitmap=bitmap,
+        bitmap="" if disk.untracked else bitmap,
         persistent=disk.active.can_persist_bitmaps,
         scratch_bitmap=f"{bitmap}-scratch",
         merge=decision.merge,
@@ -278,7 +295,7 @@ def _steps(
     excluded: tuple[ExcludedDisk, ...],
     instant: BackupInstant,
 ) -> tuple[Step, ...]:
-    agent = vm.agent.socket if vm.agent else ""
+    agent = vm.agent.address if vm.agent else ""
     point = identity.point
     steps: list[Step] = [PreparePoint(point)]
     steps += [_create(c, point) for c in chosen]
@@ -299,7 +316,7 @@ def _steps(
     ]
     steps.append(_manifest(vm, shelf, identity, chosen, excluded))
     steps.append(CommitPoint(point))
-    steps.append(DropBitmaps(vm.key, _needless(chosen, shelf)))
+    steps.append(DropBitmaps(vm.key, _needless(vm, chosen, shelf)))
     return tuple(steps)
 
 
@@ -307,10 +324,24 @@ def _index_of(kind: type[Step], steps: tuple[Step, ...]) -> int:
     return next(i for i, step in enumerate(steps) if isinstance(step, kind))
 
 
-def _needless(chosen: tuple[_Chosen, ...], shelf: Shelf) -> tuple[tuple[str, str], ...]:
+def _needless(
+    vm: Vm, chosen: tuple[_Chosen, ...], shelf: Shelf
+) -> tuple[tuple[str, str], ...]:
+    """The old bitmaps of the disks in this point, and those of the others that not even
+    their own newest point needs: a checkpoint that libvirt keeps for all disks together
+    goes only with its last one."""
     old = [pair for c in chosen for pair in stale_bitmaps(c.disk, shelf)]
+    for disk in vm.disks:
+        point = shelf.newest.get(disk.target)
+        stored = point.disk(disk.target) if point else None
+        if stored is not None and disk.chain and not _is_chosen(disk, chosen):
+            old += stale_bitmaps(disk, shelf, keep=stored.bitmap)
     scratch = [(c.disk.active.node, c.instant.scratch_bitmap) for c in chosen]
     return tuple(old + scratch)
+
+
+def _is_chosen(disk: Disk, chosen: tuple[_Chosen, ...]) -> bool:
+    return any(c.disk.target == disk.target for c in chosen)
 
 
 def _create(chosen: _Chosen, point: str) -> CreateTarget:
@@ -369,9 +400,13 @@ def _disk_plan(chosen: _Chosen) -> DiskPlan:
 def _warnings(
     vm: Vm, request: BackupRequest, chosen: tuple[_Chosen, ...], shelf: Shelf
 ) -> tuple[str, ...]:
-    warnings = []
+    warnings = [limit.sentence for limit in vm.cautions(Ability.BACKUP)]
     for c in chosen:
-        if not c.instant.persistent:
+        if c.disk.untracked:
+            warnings.append(
+                f"{c.disk.target}: {c.disk.untracked}: each backup of it is a full"
+            )
+        elif not c.instant.persistent:
             warnings.append(
                 f"{c.disk.target} is {c.disk.active.format}: changes are recorded in"
                 " memory only, so that the backup after QEMU ends is a full"

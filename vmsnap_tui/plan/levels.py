@@ -52,6 +52,8 @@ def decide(disk: Disk, level: Level, shelf: Shelf) -> Decision:
     """
     if level is Level.FULL:
         return _full("a full was asked for")
+    if disk.untracked:
+        return _full(disk.untracked)
     point = shelf.newest.get(disk.target)
     stored = point.disk(disk.target) if point else None
     if point is None or stored is None:
@@ -59,7 +61,11 @@ def decide(disk: Disk, level: Level, shelf: Shelf) -> Decision:
     broken = shelf.broken.get(disk.target) or _unfit_parent(disk, stored, shelf)
     if broken:
         return _full(broken)
-    gap, merge, dirty_bytes = _recorded_since(disk, stored)
+    gap, merge, dirty_bytes = (
+        _recorded_since(disk, stored)
+        if disk.records is None
+        else _vouched_since(disk, stored)
+    )
     if gap:
         return _full(gap)
     return Decision(
@@ -84,6 +90,23 @@ def _unfit_parent(disk: Disk, stored: StoredDisk, shelf: Shelf) -> str:
     if depth >= MAX_CHAIN_DEPTH:
         return f"the last point already stands on {depth} files"
     return ""
+
+
+def _vouched_since(
+    disk: Disk, stored: StoredDisk
+) -> tuple[str, tuple[RecordedIn, ...], int]:
+    """The gap in what the hypervisor vouches for, or its record of the point.
+
+    It carries the bitmaps along whatever it does to the chain, and refuses where one
+    of them is missing or broken: no image has to be the one of the point's instant.
+    """
+    record = disk.record(stored.bitmap)
+    if record is None:
+        return f"there is no checkpoint {stored.bitmap}", (), 0
+    if not record.whole:
+        return record.broken, (), 0
+    merge = (RecordedIn(disk.active.node, record.name),)
+    return "", merge, min(record.dirty_bytes, disk.virtual_bytes)
 
 
 def _recorded_since(
@@ -136,16 +159,26 @@ def _gap(image: Image, name: str) -> tuple[str, Bitmap | None]:
     return "", bitmap
 
 
-def stale_bitmaps(disk: Disk, shelf: Shelf) -> tuple[tuple[str, str], ...]:
+def stale_bitmaps(
+    disk: Disk, shelf: Shelf, keep: str = ""
+) -> tuple[tuple[str, str], ...]:
     """Bitmaps of this repository on the disk that a new point makes needless.
 
-    Those of other repositories and other tools are nobody's but theirs. One in an
-    image that is read-only in this run cannot be removed and does no harm.
+    Those of other repositories and other tools are nobody's but theirs; `keep` is the
+    one that the disk's own newest point needs, where the new point leaves it out. One
+    in an image that is read-only in this run cannot be removed and does no harm.
     """
+    if disk.records is not None:
+        names = [record.name for record in disk.records]
+        return tuple((disk.active.node, n) for n in names if _is_stale(n, shelf, keep))
     return tuple(
         (image.node, bitmap.name)
         for image in disk.chain
         if not image.read_only
         for bitmap in image.bitmaps
-        if bitmap.name.startswith(shelf.bitmap_prefix) and not bitmap.busy
+        if _is_stale(bitmap.name, shelf, keep) and not bitmap.busy
     )
+
+
+def _is_stale(name: str, shelf: Shelf, keep: str) -> bool:
+    return name.startswith(shelf.bitmap_prefix) and name != keep

@@ -90,7 +90,7 @@ class AttachTargets(_Step, frozen=True, tag="attach-targets"):
 
     def describe(self) -> str:
         names = ", ".join(disk.target for disk in self.instant.disks)
-        return f"open the stored images of {names} in QEMU, without their parents"
+        return f"hand the stored images of {names} to QEMU, without their parents"
 
     @property
     def undo(self) -> "Step | None":
@@ -102,7 +102,7 @@ class DropTargets(_Step, frozen=True, tag="drop-targets"):
     instant: BackupInstant
 
     def describe(self) -> str:
-        return "close the stored images in QEMU, giving up what is in them"
+        return "take the stored images back from QEMU, giving up what is in them"
 
 
 class FreezeGuest(_Step, frozen=True, tag="freeze-guest"):
@@ -178,7 +178,7 @@ class FinalizeJobs(_Step, frozen=True, tag="finalize-jobs"):
     instant: BackupInstant
 
     def describe(self) -> str:
-        return "finalize all jobs together"
+        return "conclude all jobs together, once each has copied all"
 
 
 class DetachTargets(_Step, frozen=True, tag="detach-targets"):
@@ -187,7 +187,7 @@ class DetachTargets(_Step, frozen=True, tag="detach-targets"):
     instant: BackupInstant
 
     def describe(self) -> str:
-        return "close the stored images, which makes QEMU write them out"
+        return "take the stored images back from QEMU, written out"
 
 
 class SealTarget(_Step, frozen=True, tag="seal-target"):
@@ -250,6 +250,19 @@ class DropBitmaps(_Step, frozen=True, tag="drop-bitmaps"):
     def describe(self) -> str:
         names = sorted({name for _, name in self.bitmaps})
         return f"remove bitmaps that no point needs any more ({', '.join(names)})"
+
+
+class AdoptCheckpoint(_Step, frozen=True, tag="adopt-checkpoint"):
+    """The bitmaps stand; only the hypervisor's knowledge of them was lost."""
+
+    repeatable: ClassVar[bool] = True
+    vm: str
+    name: str
+    targets: tuple[str, ...]
+
+    def describe(self) -> str:
+        disks = ", ".join(self.targets)
+        return f"make the hypervisor know checkpoint {self.name} again, on {disks}"
 
 
 class CheckStored(_Step, frozen=True, tag="check-stored"):
@@ -323,6 +336,7 @@ Step: TypeAlias = (
     | WriteManifest
     | CommitPoint
     | DropBitmaps
+    | AdoptCheckpoint
     | CheckStored
     | PrepareDirectory
     | RestoreDisk

@@ -12,12 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartMachine
-from vmsnap_tui.backends.qmp.agent import (
-    REPLY_BYTES,
-    AgentLink,
-    AgentRefused,
-    AgentSilent,
-)
+from vmsnap_tui.backends.agent import AgentRefused, AgentSilent
+from vmsnap_tui.backends.qmp.agent import REPLY_BYTES, SocketAgent
 
 Script = Callable[[socket.socket], None]
 LIMIT_S = 5.0
@@ -25,12 +21,12 @@ SHORT_S = 0.05
 
 
 @pytest.fixture
-def peer(lab_directory: Path) -> Iterator[Callable[[Script], AgentLink]]:
+def peer(lab_directory: Path) -> Iterator[Callable[[Script], SocketAgent]]:
     """A socket whose other end plays a script, and a link that is connected to it."""
     threads: list[threading.Thread] = []
-    links: list[AgentLink] = []
+    links: list[SocketAgent] = []
 
-    def start(script: Script) -> AgentLink:
+    def start(script: Script) -> SocketAgent:
         path = str(lab_directory / f"agent{len(threads)}")
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(path)
@@ -45,7 +41,7 @@ def peer(lab_directory: Path) -> Iterator[Callable[[Script], AgentLink]]:
 
         threads.append(threading.Thread(target=play))
         threads[-1].start()
-        links.append(AgentLink(path))
+        links.append(SocketAgent(path))
         links[-1].connect(LIMIT_S)
         return links[-1]
 
@@ -78,7 +74,7 @@ def synced(accepted: socket.socket, before: bytes = b"") -> None:
 
 
 def test_sync_skips_late_answers_and_the_error_for_the_stray_byte(
-    peer: Callable[[Script], AgentLink],
+    peer: Callable[[Script], SocketAgent],
 ) -> None:
     stale = b'{"return": 2}\n{"error": {"class": "GenericError", "desc": "stray"}}\n'
 
@@ -93,7 +89,7 @@ def test_sync_skips_late_answers_and_the_error_for_the_stray_byte(
 
 
 def test_freeze_without_an_answer_is_followed_by_a_thaw(
-    peer: Callable[[Script], AgentLink],
+    peer: Callable[[Script], SocketAgent],
 ) -> None:
     asked: list[object] = []
     over = threading.Event()
@@ -110,7 +106,7 @@ def test_freeze_without_an_answer_is_followed_by_a_thaw(
 
 
 def test_late_freeze_answer_is_not_taken_for_the_thaws(
-    peer: Callable[[Script], AgentLink],
+    peer: Callable[[Script], SocketAgent],
 ) -> None:
     def script(accepted: socket.socket) -> None:
         heard(accepted)
@@ -126,7 +122,7 @@ def test_late_freeze_answer_is_not_taken_for_the_thaws(
 
 
 def test_agents_error_is_told_in_its_words(
-    peer: Callable[[Script], AgentLink],
+    peer: Callable[[Script], SocketAgent],
 ) -> None:
     def script(accepted: socket.socket) -> None:
         heard(accepted)
@@ -138,7 +134,7 @@ def test_agents_error_is_told_in_its_words(
 
 @pytest.mark.parametrize("answer", [b"[]", b'{"return": "2"}', b"\xfe", b'{"x": 1}'])
 def test_what_is_no_answer_is_refused(
-    peer: Callable[[Script], AgentLink], answer: bytes
+    peer: Callable[[Script], SocketAgent], answer: bytes
 ) -> None:
     def script(accepted: socket.socket) -> None:
         heard(accepted)
@@ -148,7 +144,7 @@ def test_what_is_no_answer_is_refused(
         peer(script).thaw(LIMIT_S)
 
 
-def test_answer_without_end_is_refused(peer: Callable[[Script], AgentLink]) -> None:
+def test_answer_without_end_is_refused(peer: Callable[[Script], SocketAgent]) -> None:
     def script(accepted: socket.socket) -> None:
         heard(accepted)
         try:
@@ -163,7 +159,7 @@ def test_answer_without_end_is_refused(peer: Callable[[Script], AgentLink]) -> N
     link.close()
 
 
-def test_agent_that_hangs_up_is_silent(peer: Callable[[Script], AgentLink]) -> None:
+def test_agent_that_hangs_up_is_silent(peer: Callable[[Script], SocketAgent]) -> None:
     with pytest.raises(AgentSilent):
         peer(lambda accepted: None).sync(LIMIT_S)
 
@@ -171,13 +167,13 @@ def test_agent_that_hangs_up_is_silent(peer: Callable[[Script], AgentLink]) -> N
 def test_missing_socket_is_silence_with_its_path(lab_directory: Path) -> None:
     path = str(lab_directory / "none")
     with pytest.raises(AgentSilent, match=path):
-        AgentLink(path).connect(LIMIT_S)
+        SocketAgent(path).connect(LIMIT_S)
 
 
 @pytest.mark.qemu
 async def test_machine_without_an_agent_is_silent(machine: StartMachine) -> None:
     web = await machine()
-    link = AgentLink(str(web.agent_path))
+    link = SocketAgent(str(web.agent_path))
     link.connect(LIMIT_S)
     with pytest.raises(AgentSilent):
         link.sync(SHORT_S)
@@ -189,7 +185,7 @@ async def test_real_guest_freezes_thaws_and_says_so(
     guest_machine: StartMachine,
 ) -> None:
     web = await guest_machine()
-    link = AgentLink(str(web.agent_path))
+    link = SocketAgent(str(web.agent_path))
     link.connect(LIMIT_S)
     link.sync(LIMIT_S)
     assert link.status(LIMIT_S) == "thawed"

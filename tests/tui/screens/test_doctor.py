@@ -26,7 +26,7 @@ async def test_an_interrupted_operation_is_recovered_after_a_question() -> None:
         await until(pilot, lambda: top(pilot, DoctorScreen).chosen is not None)
         await pilot.press("enter")
         await reached(pilot, ConfirmDialog)
-        assert "finalize all jobs together" in shown(pilot)
+        assert "conclude all jobs together" in shown(pilot)
         assert engine.runs == ()
         await pilot.press("right", "enter")
         await reached(pilot, RunWatch)

@@ -66,7 +66,7 @@ def test_a_broken_run_shows_what_failed_and_what_was_taken_back() -> None:
     assert marks(view) == "↶✓✓↶↶↶✓✗·······"
     shown = text(run_lines(view, (), 100.0, 80))
     assert "the copy of vdb broke" in shown
-    assert "undone: close the stored images in QEMU" in shown
+    assert "undone: take the stored images back from QEMU" in shown
 
 
 def test_a_failed_step_that_is_undone_keeps_its_reason() -> None:

@@ -12,23 +12,13 @@ import socket
 import time
 from typing import Any
 
+from vmsnap_tui.backends.agent import AgentRefused, AgentSilent
+
 REPLY_BYTES = 1 << 20
 """More is not an answer to anything that is asked here."""
 
 
-class AgentError(Exception):
-    """The agent did not do what it was asked."""
-
-
-class AgentSilent(AgentError):
-    """No answer in time, or nobody there: what was asked may yet be done."""
-
-
-class AgentRefused(AgentError):
-    """The agent answered with an error, or with what cannot be an answer."""
-
-
-class AgentLink:
+class SocketAgent:
     """One connection to the agent's socket; after a silence the next call first
     skips what comes late."""
 

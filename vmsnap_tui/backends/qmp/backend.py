@@ -67,6 +67,23 @@ class QmpBackend:
         except (ConnectionLost, StepFailed) as error:
             raise _unread(error) from error
 
+    async def look(self, vm: str) -> Vm:
+        seen = (await self.read())[0]
+        self._machine.require(vm)
+        return seen
+
+    async def inspect(self, vm: str) -> Vm:
+        return await self.look(vm)
+
+    async def adopt_checkpoint(
+        self, vm: str, name: str, targets: tuple[str, ...]
+    ) -> None:
+        raise StepFailed(
+            "QEMU alone keeps no checkpoints",
+            evidence=f"{name} on {', '.join(targets)}",
+            remedy="nothing is needed: its bitmaps are all there is to a checkpoint",
+        )
+
     def events(self) -> AsyncIterator[BackendEvent]:
         return self._listeners.listen()
 

@@ -207,6 +207,18 @@ class QmpWire:
     ) -> tuple[str, ...]:
         return tuple(remove_bitmap(node, bitmap).text for node, bitmap in bitmaps)
 
+    def freeze(self, vm: Vm) -> tuple[str, ...]:
+        """To the agent's own socket, not to QEMU."""
+        return (Command("guest-fsfreeze-freeze").text,)
+
+    def thaw(self, vm: Vm) -> tuple[str, ...]:
+        return (Command("guest-fsfreeze-thaw").text,)
+
+    def adopt_checkpoint(
+        self, vm: Vm, name: str, targets: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        return ()
+
 
 def _root(disk: Disk | None) -> str:
     return disk.active.node if disk and disk.chain else "?"

@@ -107,7 +107,7 @@ def _headline(vm: "Vm") -> str:
         agent = known[vm.agent.answers]
     return (
         f"{vm.name}  {vm.state.value} ({vm.status})  {agent}"
-        f"  QEMU {vm.capabilities.version_text}  {vm.uuid}  {vm.connection}"
+        f"  {vm.capabilities.label}  {vm.uuid}  {vm.connection}"
     )
 
 

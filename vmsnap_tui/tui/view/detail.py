@@ -56,7 +56,7 @@ def facts_line(vm: Vm) -> Line:
     disks = f"{len(vm.disks)} disk" + ("" if len(vm.disks) == 1 else "s")
     return line(
         agent_span(vm),
-        span(f"  ·  {disks}  ·  QEMU {vm.capabilities.version_text}", Tone.MUTED),
+        span(f"  ·  {disks}  ·  {vm.capabilities.label}", Tone.MUTED),
     )
 
 

@@ -53,5 +53,5 @@ def machine_line(vm: Vm) -> Line:
     if vm.agent is not None:
         answers = {True: "agent ok", False: "agent silent", None: "agent not tried"}
         agent = answers[vm.agent.answers]
-    parts = [vm.state.value, agent, f"QEMU {vm.capabilities.version_text}"]
+    parts = [vm.state.value, agent, vm.capabilities.label]
     return said(" · ".join(parts), Tone.MUTED)

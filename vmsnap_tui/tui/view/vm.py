@@ -31,7 +31,7 @@ def top_lines(
         *head_line(vm, glyphs, stale=connection.stale),
         span("  ·  ", Tone.MUTED),
         agent_span(vm),
-        span(f"  ·  QEMU {vm.capabilities.version_text}", Tone.MUTED),
+        span(f"  ·  {vm.capabilities.label}", Tone.MUTED),
     )
     wrong = (
         *stale_lines(connection),
@@ -99,7 +99,7 @@ def _job_lines(jobs: tuple[JobView, ...]) -> tuple[Line, ...]:
 
 
 def _fact_lines(vm: Vm, width: int) -> tuple[Line, ...]:
-    agent = vm.agent.socket if vm.agent else "none"
+    agent = vm.agent.address if vm.agent else "none"
     facts = (
         ("connection", vm.connection),
         ("uuid", vm.uuid or "none"),
