@@ -61,9 +61,15 @@ def planned(
     exclude: tuple[str, ...] = (),
     level: Level = Level.AUTO,
     quiesce: bool = False,
+    compress: bool = False,
 ) -> Plan:
     request = BackupRequest(
-        vm.name, disks=disks, exclude=exclude, level=level, quiesce=quiesce
+        vm.name,
+        disks=disks,
+        exclude=exclude,
+        level=level,
+        quiesce=quiesce,
+        compress=compress,
     )
     return plan_backup(vm, request, shelf, IDENTITY)
 
@@ -336,3 +342,21 @@ def test_disks_that_were_not_chosen_are_recorded_as_such() -> None:
     assert [disk.target for disk in plan.disks] == ["vdb"]
     excluded = the(plan, WriteManifest).excluded
     assert excluded == (ExcludedDisk("vda", "not chosen"),)
+
+
+def test_a_disk_that_cannot_be_tracked_gets_no_bitmap_and_a_warning() -> None:
+    raw = replace(a_raw_disk(target="vdb"), untracked="libvirt tracks qcow2 alone")
+    plan = planned(replace(VM, disks=(TRACKED, raw)))
+    instant = the(plan, StartBackup).instant
+    assert [bool(disk.bitmap) for disk in instant.disks] == [True, False]
+    assert the(plan, WriteManifest).disks[1].bitmap == ""
+    assert "libvirt tracks qcow2 alone" in " ".join(plan.warnings)
+
+
+def test_a_disk_left_out_keeps_its_newest_record_and_no_older_one() -> None:
+    older = f"{PREFIX}older"
+    other = a_disk(an_image("other", a_bitmap(), a_bitmap(older)), target="vdb")
+    shelf = a_shelf(stored("base"), stored("other", target="vdb"))
+    plan = planned(replace(VM, disks=(TRACKED, other)), shelf=shelf, disks=("vda",))
+    dropped = [n for node, n in the(plan, DropBitmaps).bitmaps if node == "node-other"]
+    assert dropped == [older]

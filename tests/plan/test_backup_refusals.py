@@ -16,6 +16,7 @@ from tests.plan.test_backup import NEW_DISK, SHELF, TRACKED, VM, planned, the
 from vmsnap_tui.errors import NotFound, PlanRefused, VmsnapError
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.job import Job, JobStatus
+from vmsnap_tui.model.limit import Ability, Limit
 from vmsnap_tui.model.vm import Agent, VmState
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import Level
@@ -187,3 +188,39 @@ def test_refusals_are_errors_with_an_exit_code() -> None:
     with pytest.raises(VmsnapError) as caught:
         planned(a_vm())
     assert caught.value.exit_code == 4
+
+
+# What the hypervisor cannot do
+
+
+def _limited(ability: Ability, **how: object) -> Limit:
+    return Limit(ability, "libvirt 9.0 cannot", needs="libvirt 9.9", **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ability", "asked"),
+    [
+        (Ability.BACKUP, {}),
+        (Ability.COMPRESS, {"compress": True}),
+        (Ability.FREEZE, {"quiesce": True}),
+        (Ability.INCREMENTAL, {"level": Level.INCREMENTAL}),
+    ],
+)
+def test_what_cannot_be_done_here_is_refused_with_what_can(
+    ability: Ability, asked: dict[str, object]
+) -> None:
+    vm = replace(VM, limits=(_limited(ability),))
+    with pytest.raises(PlanRefused) as caught:
+        planned(vm, **asked)  # type: ignore[arg-type]
+    assert caught.value.evidence == "libvirt 9.0 cannot"
+    assert caught.value.remedy == "it needs libvirt 9.9"
+
+
+def test_a_limit_of_what_was_not_asked_for_refuses_nothing() -> None:
+    limits = (_limited(Ability.COMPRESS), _limited(Ability.PAUSE_JOB))
+    assert planned(replace(VM, limits=limits)).disks
+
+
+def test_a_caution_is_a_warning_of_the_plan() -> None:
+    vm = replace(VM, limits=(_limited(Ability.BACKUP, warns=True),))
+    assert "libvirt 9.0 cannot (needs libvirt 9.9)" in planned(vm).warnings

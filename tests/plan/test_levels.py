@@ -24,6 +24,7 @@ from tests.plan.material import (
 )
 from vmsnap_tui.errors import PlanRefused
 from vmsnap_tui.model.bitmap import Bitmap
+from vmsnap_tui.model.checkpoint import Record
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import RecordedIn
 from vmsnap_tui.model.point import DiskLevel, Parent
@@ -288,3 +289,58 @@ def test_bitmaps_of_a_read_only_image_are_left_alone() -> None:
 def test_a_busy_bitmap_is_left_to_the_job_that_uses_it() -> None:
     disk = a_disk(an_image("base", a_bitmap(busy=True)))
     assert stale_bitmaps(disk, SHELF) == ()
+
+
+# What a hypervisor vouches for
+
+
+def vouched(*records: Record, chain: tuple[str, ...] = ("base",)) -> Disk:
+    images = (an_image(name) for name in chain)
+    return replace(a_disk(*images), records=records)
+
+
+def test_a_vouched_record_gives_an_increment_whatever_came_on_top() -> None:
+    disk = vouched(Record(TRACKING, dirty_bytes=3 * MiB), chain=("s2", "s1", "new"))
+    decision = decided(disk)
+    assert decision.level is DiskLevel.INCREMENTAL
+    assert decision.merge == (RecordedIn("node-s2", TRACKING),)
+    assert decision.dirty_bytes == 3 * MiB
+
+
+def test_a_vouched_record_is_never_larger_than_the_disk() -> None:
+    disk = vouched(Record(TRACKING, dirty_bytes=900 * GiB))
+    assert decided(disk).dirty_bytes == 10 * GiB
+
+
+def test_a_record_that_is_not_vouched_for_is_a_full_with_its_reason() -> None:
+    broken = "missing or broken bitmap"
+    assert reason_for_full(vouched(Record(TRACKING, broken=broken))) == broken
+
+
+def test_a_checkpoint_that_nobody_knows_is_a_full() -> None:
+    assert "no checkpoint" in reason_for_full(vouched(Record("another")))
+
+
+def test_bitmaps_do_not_count_where_a_hypervisor_vouches() -> None:
+    disk = replace(a_disk(an_image("base", a_bitmap())), records=())
+    assert "no checkpoint" in reason_for_full(disk)
+
+
+def test_a_point_that_began_no_record_is_followed_by_a_full() -> None:
+    shelf = a_shelf(replace(stored("base"), bitmap=""))
+    decision = decide(vouched(Record("")), Level.AUTO, shelf)
+    assert decision.reason == "the last point began no record of changes"
+
+
+def test_a_disk_that_cannot_be_tracked_says_so() -> None:
+    disk = replace(a_raw_disk(a_bitmap()), untracked="libvirt tracks qcow2 alone")
+    assert reason_for_full(disk) == "libvirt tracks qcow2 alone"
+
+
+def test_vouched_records_of_this_repository_go_with_the_new_point() -> None:
+    disk = vouched(Record(TRACKING), Record("virtnbdbackup.0"), Record(f"{PREFIX}x"))
+    assert stale_bitmaps(disk, SHELF) == (
+        ("node-base", TRACKING),
+        ("node-base", f"{PREFIX}x"),
+    )
+    assert stale_bitmaps(disk, SHELF, keep=TRACKING) == (("node-base", f"{PREFIX}x"),)

@@ -100,9 +100,11 @@ def _vouched_since(
     It carries the bitmaps along whatever it does to the chain, and refuses where one
     of them is missing or broken: no image has to be the one of the point's instant.
     """
+    if not stored.bitmap:
+        return "the last point began no record of changes", (), 0
     record = disk.record(stored.bitmap)
     if record is None:
-        return f"there is no checkpoint {stored.bitmap}", (), 0
+        return f"there is no checkpoint {stored.bitmap} of it", (), 0
     if not record.whole:
         return record.broken, (), 0
     merge = (RecordedIn(disk.active.node, record.name),)
