@@ -40,18 +40,22 @@ when this program, the line or the host went away in the middle.
 
 EPILOG = """\
 connections:
+  qemu:///system                      this host's libvirt
+  qemu+ssh://root@host/system         another host's libvirt, to look and to act; a
+                                      backup is taken on the host itself
   qmp:///run/vm/web.qmp               a QMP unix socket
   qmp:///run/vm/web.qmp?agent=/run/vm/web.qga&name=web-01
                                       with its guest agent, and a name
   qmp://127.0.0.1:4444                QMP over TCP
-  Without --connect every QMP socket of a running QEMU is used. A QMP socket serves
-  one client at a time: give each machine a second monitor for this program.
+  Without --connect this host's libvirt is used, and every QMP socket of a running
+  QEMU that libvirt does not own. A QMP socket serves one client at a time: give each
+  machine a second monitor for this program.
 
 examples:
   vmsnap-tui                                           the terminal UI
   vmsnap-tui demo                                      the same, on a lab of real QEMU
   vmsnap-tui list
-  vmsnap-tui --connect qmp:///run/web.qmp backup web-01 --quiesce
+  vmsnap-tui --connect qemu:///system backup web-01 --quiesce
   vmsnap-tui backup web-01 --dry-run                   read the plan, change nothing
   vmsnap-tui backup web-01 --level full --json         for a script
   vmsnap-tui points web-01
