@@ -82,6 +82,34 @@ async def test_a_backup_can_be_verified_and_restored(tmp_path: Path) -> None:
     await engine.close()
 
 
+async def test_a_definition_is_kept_checked_and_restored(tmp_path: Path) -> None:
+    backend = MemoryBackend("web-01", definition="config.xml")
+    engine = engine_of(tmp_path, backend)
+    await engine.open()
+    done = await engine.start(await engine.plan(BackupRequest("web-01"))).result()
+    (kept,) = (tmp_path / "repo").glob("vms/*/points/*/config.xml")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (await engine.verify(done.point, VerifyLevel.LISTED)).ok
+    out = tmp_path / "out"
+    plan = await engine.plan(RestoreRequest(done.point, str(out)))
+    assert (await engine.start(plan).result()).outcome is Outcome.DONE
+    assert (out / "config.xml").read_bytes() == await backend.definition(backend.uuid)
+    assert (out / "config.xml").stat().st_mode & 0o777 == 0o600
+
+    one = RestoreRequest(done.point, str(tmp_path / "one"), disks=("vda",))
+    assert (await engine.start(await engine.plan(one)).result()).outcome is Outcome.DONE
+    assert [p.name for p in (tmp_path / "one").iterdir()] == ["vda.qcow2"]
+
+    kept.write_bytes(b"<machine>another</machine>")
+    assert not (await engine.verify(done.point, VerifyLevel.LISTED)).ok
+    again = RestoreRequest(done.point, str(tmp_path / "again"))
+    result = await engine.start(await engine.plan(again)).result()
+    assert result.outcome is Outcome.UNDONE
+    assert "definition" in result.error
+    assert list((tmp_path / "again").iterdir()) == []
+    await engine.close()
+
+
 async def test_planning_changes_nothing(tmp_path: Path) -> None:
     engine = engine_of(tmp_path, MemoryBackend("web-01"))
     await engine.open()

@@ -25,10 +25,12 @@ from vmsnap_tui.plan.steps import (
     DropTargets,
     FinalizeJobs,
     FreezeGuest,
+    KeepDefinition,
     PrepareDirectory,
     PreparePoint,
     PublishFiles,
     RemoveFile,
+    RestoreDefinition,
     RestoreDisk,
     SealTarget,
     StartBackup,
@@ -74,6 +76,7 @@ STEPS: tuple[Step, ...] = (
     PreparePoint(POINT),
     DropPartial(POINT),
     CreateTarget(POINT, "vda", "disk-vda.qcow2", 1 << 30, None),
+    KeepDefinition("key", POINT, "config.xml"),
     AttachTargets("key", INSTANT),
     DropTargets("key", INSTANT),
     FreezeGuest("key", "/run/qga", 10.0),
@@ -100,6 +103,7 @@ STEPS: tuple[Step, ...] = (
     CheckStored(POINT, ("vda", "vdb")),
     PrepareDirectory("/to"),
     RestoreDisk(POINT, "vda", "/to/vda.qcow2.partial", "qcow2"),
+    RestoreDefinition(POINT, "/out/config.xml.partial"),
     RemoveFile("/to/vda.qcow2.partial"),
     PUBLISH,
 )
@@ -111,6 +115,7 @@ UNDONE_BY = {
     FreezeGuest: ThawGuest("key", "/run/qga"),
     StartBackup: AbortBackup("key", INSTANT, was_running=True),
     RestoreDisk: RemoveFile("/to/vda.qcow2.partial"),
+    RestoreDefinition: RemoveFile("/out/config.xml.partial"),
 }
 """All others change nothing that the undo of an earlier step does not remove."""
 
@@ -176,10 +181,12 @@ def test_what_leaves_something_behind_is_not_done_twice() -> None:
     assert once == {
         "PreparePoint",
         "CreateTarget",
+        "KeepDefinition",
         "AttachTargets",
         "FreezeGuest",
         "StartBackup",
         "RestoreDisk",
+        "RestoreDefinition",
         # only ever taken as undoes, which are always tried again
         "DropPartial",
         "DropTargets",
@@ -206,7 +213,7 @@ def test_an_empty_world_proves_nothing_but_a_removal(step: Step) -> None:
     ("step", "world"),
     [
         (PreparePoint(POINT), World(partial_exists=True)),
-        (STEPS[7], World(backup_started=True)),
+        (StartBackup("key", INSTANT, was_running=True), World(backup_started=True)),
         (CommitPoint(POINT), World(point_exists=True)),
         (PUBLISH, World(files=frozenset({"/to/a", "/to/b"}))),
     ],

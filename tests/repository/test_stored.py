@@ -1,14 +1,18 @@
+import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
 from tests.repository.material import a_vm, an_id, store
-from vmsnap_tui.errors import DamagedPoint
+from vmsnap_tui.errors import DamagedPoint, NotFound
+from vmsnap_tui.model.point import StoredDefinition
 from vmsnap_tui.repository.layout import MANIFEST
 from vmsnap_tui.repository.repository import Repository
 from vmsnap_tui.repository.stored import (
     DamagedEntry,
     StoredPoint,
+    read_definition,
     read_entry,
     read_point,
 )
@@ -55,3 +59,21 @@ def test_a_manifest_that_is_no_plain_file_is_damage(
         read_point(directory)
     assert failure.value.evidence
     assert isinstance(read_entry(directory, ""), DamagedEntry)
+
+
+def test_a_definition_is_read_only_as_it_was_written(repository: Repository) -> None:
+    data = b"<domain/>"
+    kept = StoredDefinition("config.xml", len(data), hashlib.sha256(data).hexdigest())
+    plain = read_point(store(repository, a_vm(), 1))
+    with pytest.raises(NotFound):
+        read_definition(plain)
+    stored = replace(plain, point=replace(plain.point, definition=kept))
+    with pytest.raises(DamagedPoint, match="definition") as missing:
+        read_definition(stored)
+    assert "cannot be read" in missing.value.evidence
+    (stored.directory / "config.xml").write_bytes(data)
+    assert read_definition(stored) == data
+    (stored.directory / "config.xml").write_bytes(b"<domain>")
+    with pytest.raises(DamagedPoint) as changed:
+        read_definition(stored)
+    assert "SHA-256" in changed.value.evidence

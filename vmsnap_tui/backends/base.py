@@ -72,6 +72,7 @@ class InstantTaken:
 class Wire(Protocol):
     """The exact commands an effect sends, one JSON document (or XML) a line, unsent."""
 
+    def definition(self, vm: Vm) -> tuple[str, ...]: ...
     def attach_targets(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]: ...
     def start_backup(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]: ...
     def finalize_jobs(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]: ...
@@ -126,6 +127,11 @@ class Backend(Protocol):
         """As `look`, and what only QEMU itself can tell: the bitmaps of every image,
         and the graph where it contradicts the definition. On libvirt this marks the
         domain as tainted, so that it is done for a ledger alone."""
+        ...
+
+    async def definition(self, vm: str) -> bytes:
+        """The machine's definition, as it would have to be given to the hypervisor to
+        make the machine again. Only asked for where `Vm.definition` names a file."""
         ...
 
     async def adopt_checkpoint(

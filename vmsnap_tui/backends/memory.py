@@ -54,6 +54,9 @@ class _Copying:
 class MemoryWire:
     """What would be sent: nothing goes anywhere, so one word for each disk."""
 
+    def definition(self, vm: Vm) -> tuple[str, ...]:
+        return ()
+
     def attach_targets(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]:
         return tuple(f"attach {disk.file}" for disk in instant.disks)
 
@@ -85,7 +88,8 @@ class MemoryWire:
 
 class MemoryBackend:
     """One machine. `completes` is whether jobs finish by themselves; else
-    `complete_jobs` or `fail_job` does it."""
+    `complete_jobs` or `fail_job` does it. `definition` names the file under which a
+    point keeps its definition, if it is to have one."""
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class MemoryBackend:
         *,
         size_bytes: int = 64 << 20,
         completes: bool = True,
+        definition: str = "",
     ) -> None:
         self.uri = f"memory:{name}"
         self.wire: Wire = MemoryWire()
@@ -101,6 +106,7 @@ class MemoryBackend:
         self.uuid = str(uuid5(NAMESPACE_DNS, f"{name}.vmsnap-memory"))
         self.state = VmState.RUNNING
         self.completes = completes
+        self.definition_file = definition
         self.stored: dict[str, dict[int, bytes]] = {}
         self.before_effect: Callable[[str], None] = lambda effect: None
         self.after_effect: Callable[[str], None] = lambda effect: None
@@ -183,6 +189,7 @@ class MemoryBackend:
                 disks=tuple(self._disk(t, d) for t, d in self._disks.items()),
                 jobs=tuple(copying.job for copying in self._jobs.values()),
                 capabilities=Capabilities((10, 0, 0), graph_safe_during_jobs=True),
+                definition=self.definition_file,
             ),
         )
 
@@ -195,6 +202,10 @@ class MemoryBackend:
 
     async def inspect(self, vm: str) -> Vm:
         return await self.look(vm)
+
+    async def definition(self, vm: str) -> bytes:
+        self._require(vm)
+        return f"<machine>{self.name}</machine>".encode()
 
     async def adopt_checkpoint(
         self, vm: str, name: str, targets: tuple[str, ...]

@@ -6,6 +6,7 @@ and a resumed run read from the journal.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -38,10 +39,12 @@ from vmsnap_tui.plan.steps import (
     DropTargets,
     FinalizeJobs,
     FreezeGuest,
+    KeepDefinition,
     PrepareDirectory,
     PreparePoint,
     PublishFiles,
     RemoveFile,
+    RestoreDefinition,
     RestoreDisk,
     SealTarget,
     StartBackup,
@@ -52,6 +55,7 @@ from vmsnap_tui.plan.steps import (
 )
 from vmsnap_tui.repository.atomic import fsync_path
 from vmsnap_tui.repository.repository import Repository
+from vmsnap_tui.repository.stored import read_definition
 from vmsnap_tui.units import MiB, format_bytes
 
 Output = dict[str, Any] | None
@@ -93,6 +97,8 @@ class Effects:
                 self._repository.create_partial(step.point)
             case CreateTarget():
                 await self._create_target(step)
+            case KeepDefinition():
+                return await self._keep_definition(step)
             case AttachTargets():
                 await self._backend.attach_targets(step.vm, step.instant)
             case FreezeGuest():
@@ -133,6 +139,8 @@ class Effects:
                 _prepare_directory(Path(step.directory))
             case RestoreDisk():
                 return await self._restore_disk(step)
+            case RestoreDefinition():
+                await asyncio.to_thread(self._restore_definition, step)
             case RemoveFile():
                 Path(step.path).unlink(missing_ok=True)
             case PublishFiles():
@@ -191,6 +199,28 @@ class Effects:
     async def _create_target(self, step: CreateTarget) -> None:
         path = self._repository.create_disk_file(step.point, step.file)
         await qemu_img.create_overlayless(path, step.virtual_bytes, step.backing)
+
+    async def _keep_definition(self, step: KeepDefinition) -> Output:
+        data = await self._backend.definition(step.vm)
+        path = self._repository.create_disk_file(step.point, step.file)
+        await asyncio.to_thread(path.write_bytes, data)
+        await fsync_file(path)
+        return {
+            "file": step.file,
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+
+    def _restore_definition(self, step: RestoreDefinition) -> None:
+        """Raises DamagedPoint when it is not what the manifest says."""
+        stored = self._repository.find(step.point)
+        data = read_definition(stored)
+        fd = os.open(step.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
 
     async def _freeze(self, step: FreezeGuest) -> Output:
         guard = FreezeGuard(step.agent, step.deadline_s, self.arms.guard_report)
@@ -264,6 +294,7 @@ class Effects:
             sealed=self.outputs(SealTarget),
             frozen=_quiesced(self.plan),
             report=read_report(self.arms.guard_report),
+            definition=next(iter(self.outputs(KeepDefinition)), None),
         )
         self._repository.write_manifest(step.point, self._vm, point)
 

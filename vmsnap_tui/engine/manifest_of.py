@@ -8,7 +8,7 @@ import msgspec
 from vmsnap_tui import __version__
 from vmsnap_tui.backends.base import InstantTaken
 from vmsnap_tui.engine.freezing import FreezeReport
-from vmsnap_tui.model.point import Consistency, Point, StoredDisk
+from vmsnap_tui.model.point import Consistency, Point, StoredDefinition, StoredDisk
 from vmsnap_tui.plan.steps import DraftDisk, WriteManifest
 
 UNPROVED = (
@@ -24,6 +24,7 @@ def manifest_of(
     sealed: list[dict[str, Any]],
     frozen: bool,
     report: FreezeReport,
+    definition: dict[str, Any] | None = None,
 ) -> Point:
     """The point as its manifest says it.
 
@@ -49,6 +50,9 @@ def manifest_of(
         warnings=warnings,
         qemu_version=step.qemu_version,
         tool_version=__version__,
+        definition=msgspec.convert(definition, StoredDefinition)
+        if definition
+        else None,
     )
 
 

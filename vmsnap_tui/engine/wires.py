@@ -15,6 +15,7 @@ from vmsnap_tui.plan.steps import (
     DropBitmaps,
     FinalizeJobs,
     FreezeGuest,
+    KeepDefinition,
     RestoreDisk,
     SealTarget,
     StartBackup,
@@ -37,6 +38,8 @@ def commands_of(
 def _to_machine(step: Step, backend: Backend, vm: Vm) -> tuple[str, ...]:
     wire = backend.wire
     match step:
+        case KeepDefinition():
+            return wire.definition(vm)
         case AttachTargets():
             return wire.attach_targets(vm, step.instant)
         case StartBackup():

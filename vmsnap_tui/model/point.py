@@ -56,6 +56,16 @@ class StoredDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDefinition:
+    """The machine's own definition at about the instant, as its hypervisor gave it:
+    what a restored disk is attached to. It may hold passwords (of a display)."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExcludedDisk:
     target: str
     reason: str
@@ -92,6 +102,8 @@ class Point:
     warnings: tuple[str, ...] = ()
     qemu_version: str = ""
     tool_version: str = ""
+    definition: StoredDefinition | None = None
+    """None where the hypervisor keeps none."""
 
     @property
     def stored_bytes(self) -> int:

@@ -88,6 +88,9 @@ class Vm:
     checkpoints: tuple[Checkpoint, ...] | None = None
     snapshots: tuple[Snapshot, ...] | None = None
     limits: tuple[Limit, ...] = ()
+    definition: str = ""
+    """The file name under which a point keeps the machine's definition; empty where
+    the hypervisor keeps none."""
 
     @property
     def key(self) -> str:

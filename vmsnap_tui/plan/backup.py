@@ -22,6 +22,7 @@ from vmsnap_tui.plan.steps import (
     DropBitmaps,
     FinalizeJobs,
     FreezeGuest,
+    KeepDefinition,
     PreparePoint,
     SealTarget,
     StartBackup,
@@ -299,6 +300,8 @@ def _steps(
     point = identity.point
     steps: list[Step] = [PreparePoint(point)]
     steps += [_create(c, point) for c in chosen]
+    if vm.definition:
+        steps.append(KeepDefinition(vm.key, point, vm.definition))
     steps.append(AttachTargets(vm.key, instant))
     if request.quiesce:
         steps.append(FreezeGuest(vm.key, agent, request.freeze_deadline_s))

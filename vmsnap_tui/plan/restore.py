@@ -11,6 +11,7 @@ from vmsnap_tui.plan.steps import (
     CheckStored,
     PrepareDirectory,
     PublishFiles,
+    RestoreDefinition,
     RestoreDisk,
     Step,
 )
@@ -57,6 +58,10 @@ def plan_restore(
         RestoreDisk(point.id, disk.target, partial, request.format.value)
         for disk, (partial, _) in zip(disks, pairs, strict=True)
     ]
+    if point.definition is not None and not request.disks:
+        pair = _names(point.definition.file, ground)
+        steps.append(RestoreDefinition(point.id, pair[0]))
+        pairs = (*pairs, pair)
     commit_index = len(steps)
     steps.append(PublishFiles(pairs))
     return Plan(
@@ -114,7 +119,11 @@ def _choose(point: Point, request: RestoreRequest) -> tuple[StoredDisk, ...]:
 
 
 def _pair(disk: StoredDisk, request: RestoreRequest, ground: Ground) -> tuple[str, str]:
-    name = f"{disk.target}.{request.format.value}"
+    return _names(f"{disk.target}.{request.format.value}", ground)
+
+
+def _names(name: str, ground: Ground) -> tuple[str, str]:
+    """The partial and the final path. Raises PlanRefused where one is taken."""
     for taken in (name, name + PARTIAL_SUFFIX):
         if taken in ground.names:
             raise PlanRefused(

@@ -84,6 +84,15 @@ class CreateTarget(_Step, frozen=True, tag="create-target"):
         return f"create {self.file} for {format_bytes(self.virtual_bytes)}{over}"
 
 
+class KeepDefinition(_Step, frozen=True, tag="keep-definition"):
+    vm: str
+    point: str
+    file: str
+
+    def describe(self) -> str:
+        return f"keep the machine's definition as {self.file}"
+
+
 class AttachTargets(_Step, frozen=True, tag="attach-targets"):
     vm: str
     instant: BackupInstant
@@ -296,6 +305,18 @@ class RestoreDisk(_Step, frozen=True, tag="restore-disk"):
         return RemoveFile(self.partial)
 
 
+class RestoreDefinition(_Step, frozen=True, tag="restore-definition"):
+    point: str
+    partial: str
+
+    def describe(self) -> str:
+        return f"write the machine's definition to {self.partial}"
+
+    @property
+    def undo(self) -> "Step | None":
+        return RemoveFile(self.partial)
+
+
 class RemoveFile(_Step, frozen=True, tag="remove-file"):
     path: str
 
@@ -323,6 +344,7 @@ Step: TypeAlias = (
     PreparePoint
     | DropPartial
     | CreateTarget
+    | KeepDefinition
     | AttachTargets
     | DropTargets
     | FreezeGuest
@@ -340,6 +362,7 @@ Step: TypeAlias = (
     | CheckStored
     | PrepareDirectory
     | RestoreDisk
+    | RestoreDefinition
     | RemoveFile
     | PublishFiles
 )

@@ -111,7 +111,18 @@ def _fault(point: Point) -> str:
         return f"not a freeze window: {window}"
     if not point.vm_key:
         return "no key of a VM"
-    return _fault_of_disks(point.disks)
+    return _fault_of_definition(point) or _fault_of_disks(point.disks)
+
+
+def _fault_of_definition(point: Point) -> str:
+    found = point.definition
+    if found is None:
+        return ""
+    if not is_file_name(found.file) or found.file in {d.file for d in point.disks}:
+        return f"not a name for the definition: {found.file!r:.80}"
+    if not _SHA256.fullmatch(found.sha256) or not 0 < found.bytes <= LIMIT_BYTES:
+        return "the definition has an impossible size or no SHA-256"
+    return ""
 
 
 def _fault_of_disks(disks: tuple[StoredDisk, ...]) -> str:

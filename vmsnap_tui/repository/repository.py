@@ -28,6 +28,7 @@ from vmsnap_tui.repository.machines import MachineRecord, read_machine
 from vmsnap_tui.repository.stored import (
     DamagedEntry,
     StoredPoint,
+    read_definition,
     read_entry,
     read_manifest,
     read_point,
@@ -416,6 +417,11 @@ def _require_files(stored: StoredPoint) -> None:
             raise StepFailed(
                 "a stored image is not what was written", evidence=error.evidence
             ) from error
+    if stored.point.definition is not None:
+        try:
+            read_definition(stored)
+        except DamagedPoint as error:
+            raise StepFailed(error.cause, evidence=error.evidence) from error
     for entry in stored.directory.iterdir():
         atomic.fsync_path(entry)
 

@@ -1,9 +1,10 @@
 """Points as they stand on disk: listed one by one, so that one never hides another."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsnap_tui.errors import DamagedPoint
+from vmsnap_tui.errors import DamagedPoint, NotFound
 from vmsnap_tui.model.point import Point, Verification
 from vmsnap_tui.repository import layout, manifest
 from vmsnap_tui.repository.verifications import last_verification
@@ -80,4 +81,31 @@ def _damaged(directory: Path, reason: str) -> DamagedPoint:
         f"point {directory.name} is damaged",
         evidence=reason,
         remedy="restore another point, or put this one back from a copy",
+    )
+
+
+def read_definition(stored: StoredPoint) -> bytes:
+    """The machine's definition that the point holds.
+
+    Raises DamagedPoint where it is not what the manifest says, NotFound where the
+    point holds none.
+    """
+    kept = stored.point.definition
+    if kept is None:
+        raise NotFound(f"point {stored.point.id} holds no definition of its machine")
+    path = stored.directory / kept.file
+    try:
+        data = layout.read_limited(path, manifest.LIMIT_BYTES)
+    except OSError as error:
+        raise _not_the_definition(f"cannot be read: {error}", path) from error
+    if len(data) != kept.bytes or hashlib.sha256(data).hexdigest() != kept.sha256:
+        raise _not_the_definition("its SHA-256 is not the one recorded", path)
+    return data
+
+
+def _not_the_definition(reason: str, path: Path) -> DamagedPoint:
+    return DamagedPoint(
+        "the stored definition of the machine is damaged",
+        evidence=f"{path}: {reason}",
+        remedy="restore the disks alone (--disk), or another point",
     )

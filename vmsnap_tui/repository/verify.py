@@ -14,7 +14,7 @@ from vmsnap_tui.model.point import Verification, VerifyLevel
 from vmsnap_tui.repository.chain import ChainFile
 from vmsnap_tui.repository.layout import relative_backing
 from vmsnap_tui.repository.repository import Repository
-from vmsnap_tui.repository.stored import StoredPoint
+from vmsnap_tui.repository.stored import StoredPoint, read_definition
 
 Progress = Callable[[int, int, str], None]
 """Bytes done, bytes in all, and the file being read."""
@@ -54,6 +54,11 @@ async def verify(
     for disk in stored.point.disks:
         try:
             files.extend(repository.chain(stored, disk.target))
+        except DamagedPoint as error:
+            findings.append(error.evidence)
+    if stored.point.definition is not None:
+        try:
+            read_definition(stored)
         except DamagedPoint as error:
             findings.append(error.evidence)
     if level >= VerifyLevel.STRUCTURE:

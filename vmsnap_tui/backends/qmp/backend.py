@@ -75,6 +75,13 @@ class QmpBackend:
     async def inspect(self, vm: str) -> Vm:
         return await self.look(vm)
 
+    async def definition(self, vm: str) -> bytes:
+        raise StepFailed(
+            "QEMU alone keeps no definition of its machine",
+            evidence=f"{vm} on {self.uri}",
+            remedy="keep its command line yourself",
+        )
+
     async def adopt_checkpoint(
         self, vm: str, name: str, targets: tuple[str, ...]
     ) -> None:

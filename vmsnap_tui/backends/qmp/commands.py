@@ -184,6 +184,9 @@ def resume_vm() -> Command:
 class QmpWire:
     """The previews of a plan, from the very builders that the effects send."""
 
+    def definition(self, vm: Vm) -> tuple[str, ...]:
+        return ()
+
     def attach_targets(self, vm: Vm, instant: BackupInstant) -> tuple[str, ...]:
         return tuple(attach_target(disk).text for disk in instant.disks)
 
