@@ -12,6 +12,7 @@ from typing import TypeVar
 from vmsnap_tui.backends.qmp import parse
 from vmsnap_tui.backends.qmp.agent_channel import agent, agent_chardev
 from vmsnap_tui.backends.qmp.commands import Command
+from vmsnap_tui.backends.qmp.limits import limits_of
 from vmsnap_tui.backends.qmp.process import Process
 from vmsnap_tui.backends.qmp.replies import (
     BlockGraph,
@@ -252,6 +253,7 @@ class Machine:
             jobs=jobs,
             agent=channel,
             capabilities=self.identity.capabilities,
+            limits=limits_of(self.identity.capabilities, disks),
         )
 
 
