@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from vmsnap_tui.backends.base import Backend
 from vmsnap_tui.engine.engine import Engine, open_backend
 from vmsnap_tui.engine.events import RunResult
 from vmsnap_tui.engine.settings import Settings
+from vmsnap_tui.lab.disks import LabDisk
 from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.plan.requests import BackupRequest, RestoreFormat, RestoreRequest
 
@@ -27,11 +29,31 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+class Subject(Protocol):
+    """A machine that can be judged, whoever runs its QEMU."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def connection(self) -> str: ...
+    @property
+    def disks(self) -> Mapping[str, LabDisk]: ...
+    @property
+    def running(self) -> bool: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def kill(self) -> None: ...
+    async def qemu_io(self, target: str, command: str) -> str: ...
+
+
+S_co = TypeVar("S_co", bound=Subject, covariant=True)
+
+
 @dataclass
-class Rig:
+class Oracle(Generic[S_co]):
     """One machine and its repository; `contents` remembers disks at an instant."""
 
-    machine: Machine
+    machine: S_co
     directory: Path
     backends: Callable[[str], Backend] = open_backend
     restored: int = 0
@@ -67,15 +89,19 @@ class Rig:
     async def contents(self) -> dict[str, str]:
         """The sha256 of what the guest would read now, disk by disk."""
         found = {}
-        for target, disk in self.machine.disks.items():
+        for target, (active, kind) in (await self.active_images()).items():
             await self.machine.qemu_io(target, "flush")
             out = self.directory / "oracle.raw"
-            active, kind = str(disk.active), disk.chain[-1][1]
             command = ["qemu-img", "convert", "-U", "-f", kind, "-O", "raw"]
-            await run(*command, active, str(out))
+            await run(*command, str(active), str(out))
             found[target] = sha256(out)
             out.unlink()
         return found
+
+    async def active_images(self) -> dict[str, tuple[Path, str]]:
+        """The image that takes the guest's writes and its format, disk by disk."""
+        disks = self.machine.disks
+        return {target: disk.chain[-1] for target, disk in disks.items()}
 
     async def restore(self, point: str) -> dict[str, str]:
         """The sha256 of each disk of a point, restored."""
@@ -95,13 +121,18 @@ class Rig:
 
     async def leftovers(self) -> list[str]:
         """What an operation left in QEMU and in the repository; empty is right."""
+        partials = self.directory / "repository" / "tmp"
+        return [e.name for e in partials.iterdir()] if partials.is_dir() else []
+
+
+class Rig(Oracle[Machine]):
+    """With a machine of the lab, which a monitor of the lab's own tells about."""
+
+    async def leftovers(self) -> list[str]:
         lab = self.machine.lab
         found = [job["id"] for job in await lab.execute("query-jobs")]
         nodes = await lab.execute("query-named-block-nodes", flat=True)
         found += [n["node-name"] for n in nodes if "vmsnap" in n["node-name"]]
         bitmaps = [b["name"] for n in nodes for b in n.get("dirty-bitmaps", ())]
         found += [name for name in bitmaps if name.endswith("-scratch")]
-        partials = self.directory / "repository" / "tmp"
-        if partials.is_dir():
-            found += [entry.name for entry in partials.iterdir()]
-        return found
+        return found + await super().leftovers()

@@ -27,7 +27,6 @@ class Foreigner:
         self.random = chance
         self.note = note
         self.made = 0
-        self.smallest_bytes = 4 * MiB
 
     async def act(self) -> None:
         target = self.random.choice(list(self.machine.disks))

@@ -8,10 +8,10 @@ import asyncio
 from asyncio.subprocess import Process
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from tests.cli.conftest import Ended, Shell, ended
-from tests.engine.rig import Rig, run, sha256
+from tests.engine.rig import Oracle, Rig, S_co, run, sha256
 from vmsnap_tui.lab.machines import Machine
 
 Contents = dict[str, str]
@@ -27,17 +27,20 @@ def escapes(text: str) -> list[str]:
 
 
 @dataclass
-class Stranger:
+class Visitor(Generic[S_co]):
     """`points` remembers what each point has to hold: its disks at its instant."""
 
-    machine: Machine
+    machine: S_co
     directory: Path
     points: dict[str, Contents] = field(default_factory=dict)
     diary: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.shell = Shell(self.directory)
-        self.rig = Rig(self.machine, self.directory)
+        self.rig = self._oracle()
+
+    def _oracle(self) -> Oracle[S_co]:
+        return Oracle(self.machine, self.directory)
 
     def note(self, text: str) -> None:
         self.diary.append(text)
@@ -51,10 +54,10 @@ class Stranger:
         return await self.rig.contents()
 
     async def command(self, *words: str) -> Ended:
-        return await self.shell.run(*words, machine=self.machine)
+        return await self.shell.run("--connect", self.machine.connection, *words)
 
     async def begin(self, *words: str) -> Process:
-        return await self.shell.start(*words, machine=self.machine)
+        return await self.shell.start("--connect", self.machine.connection, *words)
 
     async def backup(self, *words: str) -> dict[str, Any]:
         """A backup that must go well; its point has to hold what is there now."""
@@ -121,6 +124,13 @@ class Stranger:
             assert found == contents, f"{point}: {found} not {contents}\n{self.told}"
         for point in list(self.points)[-2:]:
             assert await self.rescued(point) == self.points[point], self.told
+
+
+class Stranger(Visitor[Machine]):
+    """Who comes to a machine of the lab by its QMP socket."""
+
+    def _oracle(self) -> Rig:
+        return Rig(self.machine, self.directory)
 
 
 async def strike(process: Process, lines: int, delay_s: float, blow: Any) -> Ended:

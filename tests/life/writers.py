@@ -10,9 +10,10 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.life.stranger import GOOD, Stranger
-from vmsnap_tui.lab.machines import Machine
+from tests.engine.rig import Subject
+from tests.life.stranger import GOOD, Visitor
 from vmsnap_tui.units import KiB, MiB
 
 BLOCK_BYTES = 32 * KiB
@@ -27,7 +28,7 @@ Write = tuple[str, int]
 class Scribe:
     """Writes numbers to blocks, one after the other, until told to stop."""
 
-    def __init__(self, machine: Machine, directory: Path, seed: int) -> None:
+    def __init__(self, machine: Subject, directory: Path, seed: int) -> None:
         self.machine = machine
         self.pattern = directory / "pattern"
         self.random = random.Random(seed)
@@ -78,7 +79,7 @@ def check_one_cut(writes: list[Write], found: dict[str, list[int]]) -> int:
 
 
 async def restored(
-    stranger: Stranger,
+    stranger: Visitor[Any],
     point: str,
     read: Callable[[Path], Iterator[int]] = numbers,
 ) -> dict[str, list[int]]:
