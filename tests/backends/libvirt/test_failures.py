@@ -144,7 +144,6 @@ def test_only_missing_rights_are_missing_rights(
         ("qemu:///system", 111, "no libvirtd runs here", "systemctl start libvirtd"),
         ("qemu:///system?socket=/x", 2, "no libvirtd listens there", "libvirtd of /x"),
         ("qemu:///session", 2, "does not start", ".cache/libvirt"),
-        ("qemu:///system", 13, "may not be reached", "join the group"),
         ("qemu+ssh://h/system", 104, "over ssh", "by key"),
         ("qemu+tcp://h/system", 111, "cannot be reached", "libvirtd runs there"),
     ],

@@ -31,7 +31,7 @@ def test_polkit_wants_the_right_to_manage() -> None:
             code=94,
         ),
         parse_uri("qemu:///system"),
-    )
+    ).sentence
     assert said.startswith("read-only: the right org.libvirt.unix.manage is missing")
     assert "no polkit agent" in said
     assert "usermod -aG libvirt" in said
@@ -42,7 +42,7 @@ def test_a_socket_of_a_group_names_owner_group_and_mode(tmp_path: Path) -> None:
     path.touch(0o660)
     path.chmod(0o660)
     group = grp.getgrgid(os.getegid()).gr_name
-    said = missing_right(_refused(path), parse_uri("qemu:///system"))
+    said = missing_right(_refused(path), parse_uri("qemu:///system")).sentence
     assert f"belongs to {getpass.getuser()}:{group} with mode 0660" in said
     assert f"usermod -aG {group} USER" in said
 
@@ -53,13 +53,13 @@ def test_a_socket_of_its_owner_alone_wants_another_configuration(
     path = tmp_path / "libvirt-sock"
     path.touch()
     path.chmod(0o700)
-    said = missing_right(_refused(path), parse_uri("qemu:///system"))
+    said = missing_right(_refused(path), parse_uri("qemu:///system")).sentence
     assert "mode 0700; set unix_sock_group" in said
 
 
 def test_a_socket_that_cannot_be_seen_is_told_with_its_reason(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "libvirt-sock"
-    said = missing_right(_refused(path), parse_uri("qemu:///system"))
+    said = missing_right(_refused(path), parse_uri("qemu:///system")).sentence
     assert "may not be reached (No such file or directory)" in said
 
 
@@ -70,5 +70,5 @@ def test_owners_without_a_name_are_told_by_number(tmp_path: Path, owner: int) ->
     path = tmp_path / "libvirt-sock"
     path.touch()
     os.chown(path, owner, owner)
-    said = missing_right(_refused(path), parse_uri("qemu:///system"))
+    said = missing_right(_refused(path), parse_uri("qemu:///system")).sentence
     assert f"belongs to {owner}:{owner}" in said

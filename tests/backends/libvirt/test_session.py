@@ -1,6 +1,8 @@
 """A session on libvirt's driver for tests, inside this process."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -213,3 +215,27 @@ async def test_closing_does_not_wait_for_a_call_that_hangs(watched: Watched) -> 
         await watched.session.close()
     held.free.set()
     assert await call == "returned"
+
+
+def test_the_process_ends_though_a_call_never_returns() -> None:
+    code = """
+import asyncio, threading
+from vmsnap_tui.backends.libvirt.session import CallOverdue, Session
+from vmsnap_tui.backends.libvirt.uri import parse_uri
+async def main():
+    session = Session(parse_uri("test:///default"), print, lambda change: None)
+    await session.open()
+    try:
+        await session.watch(lambda _: threading.Event().wait(), timeout_s=0.1)
+    except CallOverdue:
+        print("overdue")
+    await session.close()
+asyncio.run(main())
+"""
+    said = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "overdue\n", "")

@@ -117,12 +117,16 @@ def _connect(uri: LibvirtUri, closed: Closed, tell: Tell) -> Dialled:
         if not lacks_rights(error):
             raise unreachable(error, uri) from error
         refused = error
-    _log.debug("read-only, as more was refused: %s", refused)
+    right = missing_right(refused, uri)
+    _log.debug("%s: %s", right.sentence, refused)
     try:
-        return _open(uri, closed, tell, missing_right(refused, uri))
+        return _open(uri, closed, tell, right.sentence)
     except libvirt.libvirtError as error:
-        _log.debug("nor may it be read: %s", error)
-        raise unreachable(refused, uri) from refused
+        raise NoConnection(
+            "libvirt may not be reached by this user",
+            evidence=f"{uri.text}: {refused}; {right.why}; read-only: {error}",
+            remedy=right.remedy,
+        ) from error
 
 
 def _open(uri: LibvirtUri, closed: Closed, tell: Tell, read_only: str) -> Dialled:

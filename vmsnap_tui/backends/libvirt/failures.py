@@ -170,11 +170,6 @@ def unreachable(error: libvirt.libvirtError, uri: LibvirtUri) -> NoConnection:
 
 
 def _unreached(error: libvirt.libvirtError, uri: LibvirtUri) -> tuple[str, str]:
-    if lacks_rights(error):
-        return (
-            "libvirt may not be reached by this user",
-            "join the group of its socket (mostly libvirt), or connect as root",
-        )
     if uri.transport == "unix" and _errno(error) in (errno.ENOENT, errno.ECONNREFUSED):
         if uri.socket:
             return "no libvirtd listens there", f"start the libvirtd of {uri.socket}"

@@ -4,6 +4,7 @@ import grp
 import pwd
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import libvirt
@@ -14,8 +15,20 @@ _SOCKET = re.compile(r"Failed to connect socket to '([^']+)'")
 _GROUP = "add your user to the group {} (usermod -aG {} USER) and log in again"
 
 
-def missing_right(error: libvirt.libvirtError, uri: LibvirtUri) -> str:
-    """One sentence: which right is missing, as found, and how to get it."""
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """`why` names the right, as found, `remedy` how to get it."""
+
+    why: str
+    remedy: str
+
+    @property
+    def sentence(self) -> str:
+        return f"read-only: {self.why}; {self.remedy}"
+
+
+def missing_right(error: libvirt.libvirtError, uri: LibvirtUri) -> MissingRight:
+    """Which right a refused connection lacks."""
     message = str(error.get_error_message() or error)
     found = _SOCKET.search(message)
     if found is not None and uri.transport == "unix":
@@ -23,7 +36,7 @@ def missing_right(error: libvirt.libvirtError, uri: LibvirtUri) -> str:
     else:
         why = f"the right org.libvirt.unix.manage is missing ({message})"
         remedy = f"{_GROUP.format('libvirt', 'libvirt')}, or have polkit grant it"
-    return f"read-only: {why}; {remedy}, or connect as root"
+    return MissingRight(why, f"{remedy}, or connect as root")
 
 
 def _socket_rights(path: Path) -> tuple[str, str]:
