@@ -1,0 +1,213 @@
+"""What a domain is by libvirt's word: its disks, their chains, its agent's channel.
+
+The live XML of a running domain holds the whole chain of each disk, with the number
+that libvirt gave each image (`vda[3]`). That of a domain that is off holds the active
+image alone. All names in it are untrusted text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from sys import intern
+from xml.etree import ElementTree
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_VERSION = re.compile(r"-(\d+)\.(\d+)$", re.ASCII)
+_LAYERS_LIMIT = 1000
+"""libvirt itself takes 200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One image of a chain; `index` is None where libvirt gave it no number."""
+
+    path: str
+    format: str
+    index: int | None
+    kind: str
+    """Of its source: file, block, network, volume, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A copy or an active commit under way; it waits for its pivot once `ready`."""
+
+    job: str
+    path: str
+    index: int | None
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiskDefinition:
+    """`layers` run from the active image down, and are empty without a medium."""
+
+    target: str
+    device: str
+    """disk, cdrom, floppy or lun."""
+    kind: str
+    alias: str
+    layers: tuple[Layer, ...]
+    read_only: bool = False
+    shareable: bool = False
+    mirror: Mirror | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """`domain_id` is that of this run, None of a domain that is off.
+
+    `agent` is the state of the agent's channel, empty where libvirt does not tell it,
+    None where there is no channel. `dac_label` is whom QEMU runs as (`+64055:+64055`).
+    `metadata` are the URIs of its elements.
+    """
+
+    name: str
+    uuid: str
+    domain_id: int | None
+    machine: str = ""
+    disks: tuple[DiskDefinition, ...] = ()
+    agent: str | None = None
+    dac_label: str = ""
+    metadata: tuple[str, ...] = ()
+    uefi: bool = False
+    not_understood: str = ""
+    """Why nothing but name and UUID is known, where the XML is broken."""
+
+    @property
+    def machine_version(self) -> tuple[int, int]:
+        """Of the machine type: the QEMU that runs it is no older. (0, 0) where the
+        type carries none of QEMU's own."""
+        found = _VERSION.search(self.machine)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def disk(self, target: str) -> DiskDefinition | None:
+        return next((d for d in self.disks if d.target == target), None)
+
+
+def parse_domain(xml: str) -> Definition:
+    """The definition. Raises ElementTree.ParseError when it is no XML."""
+    root = ElementTree.fromstring(xml)
+    number = root.get("id", "")
+    return Definition(
+        name=root.findtext("name", ""),
+        uuid=root.findtext("uuid", ""),
+        domain_id=_number(number),
+        machine=intern(_attribute(root.find("os/type"), "machine")),
+        disks=tuple(_disk(found) for found in root.iterfind("devices/disk")),
+        agent=_agent(root),
+        dac_label=_dac_label(root),
+        metadata=tuple(
+            intern(element.tag[1:].partition("}")[0])
+            for element in root.iterfind("metadata/*")
+            if element.tag.startswith("{")
+        ),
+        uefi=_has_uefi(root),
+    )
+
+
+def _disk(disk: ElementTree.Element) -> DiskDefinition:
+    return DiskDefinition(
+        target=intern(_attribute(disk.find("target"), "dev")),
+        device=intern(disk.get("device", "disk")),
+        kind=intern(disk.get("type", "file")),
+        alias=intern(_attribute(disk.find("alias"), "name")),
+        layers=tuple(_layers(disk)),
+        read_only=disk.find("readonly") is not None,
+        shareable=disk.find("shareable") is not None,
+        mirror=_mirror(disk.find("mirror")),
+    )
+
+
+def _layers(disk: ElementTree.Element) -> Iterator[Layer]:
+    """The disk's own source, then each `<backingStore>` within the one before."""
+    format_name = _attribute(disk.find("driver"), "type") or "raw"
+    holder: ElementTree.Element | None = disk
+    index = _index(disk)
+    for _ in range(_LAYERS_LIMIT):
+        if holder is None:
+            return
+        kind = holder.get("type", "file")
+        path = source_path(holder.find("source"), kind)
+        if not path:
+            return
+        yield Layer(path, intern(format_name), index, intern(kind))
+        holder = holder.find("backingStore")
+        if holder is not None:
+            format_name = _attribute(holder.find("format"), "type") or "raw"
+            index = _index(holder)
+
+
+def source_path(source: ElementTree.Element | None, kind: str) -> str:
+    """Where the data is, as QEMU would write it; empty without a medium."""
+    if source is None:
+        return ""
+    match kind:
+        case "file" | "block" | "dir":
+            names = {"file": "file", "block": "dev", "dir": "dir"}
+            return source.get(names[kind], "")
+        case "volume":
+            pool, volume = source.get("pool", ""), source.get("volume", "")
+            return f"{pool}/{volume}" if volume else ""
+        case "network":
+            return _network_path(source)
+        case _:
+            return source.get("path") or kind
+
+
+def _network_path(source: ElementTree.Element) -> str:
+    protocol, name = source.get("protocol", "network"), source.get("name", "")
+    host = source.find("host")
+    if host is None:
+        return f"{protocol}:{name}"
+    socket = host.get("socket")
+    if socket:
+        return f"{protocol}+unix:///{name}?socket={socket}"
+    where, port = host.get("name", ""), host.get("port", "")
+    return f"{protocol}://{where}{':' if port else ''}{port}/{name}"
+
+
+def _mirror(mirror: ElementTree.Element | None) -> Mirror | None:
+    if mirror is None:
+        return None
+    source = mirror.find("source")
+    return Mirror(
+        job=intern(mirror.get("job", "copy")),
+        path=source_path(source, mirror.get("type", "file")) or mirror.get("file", ""),
+        index=_index(mirror),
+        ready=mirror.get("ready") in ("yes", "pivot"),
+    )
+
+
+def _index(holder: ElementTree.Element) -> int | None:
+    """An active image and a mirror carry it at their source, a backing image itself."""
+    return _number(holder.get("index") or _attribute(holder.find("source"), "index"))
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _agent(root: ElementTree.Element) -> str | None:
+    for target in root.iterfind("devices/channel/target"):
+        if target.get("name") == AGENT_CHANNEL:
+            return intern(target.get("state", ""))
+    return None
+
+
+def _has_uefi(root: ElementTree.Element) -> bool:
+    """Its variables lie in a file of their own (NVRAM)."""
+    if _attribute(root.find("os"), "firmware") == "efi":
+        return True
+    return _attribute(root.find("os/loader"), "type") == "pflash"
+
+
+def _dac_label(root: ElementTree.Element) -> str:
+    for label in root.iterfind("seclabel"):
+        if label.get("model") == "dac":
+            return intern(label.findtext("label", ""))
+    return ""
+
+
+def _attribute(element: ElementTree.Element | None, name: str) -> str:
+    return "" if element is None else element.get(name, "")

@@ -1,0 +1,201 @@
+"""What is kept of one domain between readings, and what events have told since."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import Enum, auto
+
+from vmsnap_tui.backends.libvirt import job_facts
+from vmsnap_tui.backends.libvirt.asking import Asked, Sight
+from vmsnap_tui.backends.libvirt.checkpoint_xml import asked_record
+from vmsnap_tui.backends.libvirt.domain_xml import Definition
+from vmsnap_tui.backends.libvirt.job_facts import JobFacts
+from vmsnap_tui.backends.libvirt.portrait import NOT_YET, Known, Size
+from vmsnap_tui.backends.libvirt.states import is_active
+from vmsnap_tui.model.checkpoint import Checkpoint, Record
+from vmsnap_tui.model.job import Job
+from vmsnap_tui.model.vm import Vm
+
+
+class Topic(Enum):
+    """What an event may be about."""
+
+    DEFINITION = auto()
+    JOBS = auto()
+
+
+class Tidings:
+    """When something was last heard of a domain, in a time of its own.
+
+    An answer is as old as its question: what is heard in between makes it stale. So a
+    question that failed leaves what it was about due, too.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1
+        self._heard: dict[tuple[str, Topic], int] = {}
+        self._missed = 0
+
+    def hear(self, uuid: str, *topics: Topic) -> None:
+        self.now += 1
+        for topic in topics:
+            self._heard[uuid, topic] = self.now
+
+    def miss(self) -> None:
+        """Nobody knows what would have been heard."""
+        self.now += 1
+        self._missed = self.now
+        self._heard.clear()
+
+    def since(self, asked_at: int, uuid: str, topic: Topic) -> bool:
+        return asked_at < max(self._missed, self._heard.get((uuid, topic), 0))
+
+    def keep(self, uuids: Iterable[str]) -> None:
+        """Of domains that are gone nothing more is kept."""
+        kept = set(uuids)
+        for key in [key for key in self._heard if key[0] not in kept]:
+            del self._heard[key]
+
+
+class Entry:
+    """One domain as it was read last; `defined_at` and `jobs_at` are times of
+    `Tidings`, 0 for never."""
+
+    __slots__ = (
+        "_ready",
+        "_vm",
+        "counted_at_s",
+        "defined_at",
+        "definition",
+        "jobs",
+        "jobs_at",
+        "known",
+        "state",
+    )
+
+    def __init__(
+        self, definition: Definition, state: tuple[int, int], defined_at: int
+    ) -> None:
+        self.definition = definition
+        self.state = state
+        self.defined_at = defined_at
+        self.jobs_at = 0
+        self.jobs: tuple[Job, ...] = ()
+        self.known: Known | None = None
+        self.counted_at_s = float("-inf")
+        self._ready: frozenset[str] = frozenset()
+        self._vm: Vm | None = None
+
+    @property
+    def uuid(self) -> str:
+        return self.definition.uuid
+
+    @property
+    def active(self) -> bool:
+        return is_active(self.state[0])
+
+    def vm(self, draw: Callable[["Entry"], Vm]) -> Vm:
+        """The same object as long as nothing has changed."""
+        if self._vm is None:
+            self._vm = draw(self)
+        return self._vm
+
+    def redraw(self) -> None:
+        self._vm = None
+
+    def see(self, state: tuple[int, int]) -> None:
+        if state != self.state:
+            self.state = state
+            self.redraw()
+        if self.jobs and not self.active:
+            self._set_jobs(())
+
+    def define(self, definition: Definition, asked_at: int) -> None:
+        self.defined_at = asked_at
+        if definition == self.definition:
+            return
+        if definition.domain_id != self.definition.domain_id:
+            self.jobs, self._ready, self.jobs_at = (), frozenset(), 0
+        self.definition = definition
+        self.redraw()
+
+    def note_ready(self, target: str, *, ready: bool) -> None:
+        """As libvirt's event of a block job said."""
+        self._ready = self._ready | {target} if ready else self._ready - {target}
+
+    def take_jobs(self, facts: JobFacts, asked_at: int) -> None:
+        self.jobs_at = asked_at
+        mirrors = {
+            disk.target
+            for disk in self.definition.disks
+            if disk.mirror is not None and disk.mirror.ready
+        }
+        sizes = self.known.virtual_bytes(self.definition) if self.known else {}
+        self._set_jobs(job_facts.jobs(facts, self._ready | mirrors, sizes))
+
+    def look(self, sight: Sight) -> None:
+        """All that a look has told, with what was known where it could not tell."""
+        checkpoints = sight.checkpoints
+        self.known = Known(
+            run=sight.definition.domain_id,
+            sizes=self._sizes(sight),
+            io=sight.io,
+            checkpoints=_checkpoints(checkpoints),
+            snapshots=sight.snapshots,
+            records=self._records(checkpoints or ()),
+        )
+        self.redraw()
+
+    def count(self, run: int | None, asked: Asked | None) -> None:
+        """What changed since one checkpoint, in this run; None where there is none."""
+        known = self.known or Known(run)
+        records = dict(known.records)
+        if known.run != run:
+            records = {t: tuple(map(_not_yet, r)) for t, r in records.items()}
+        if asked is not None:
+            name = asked.xml.checkpoint.name
+            for disk in asked.xml.disks:
+                others = (r for r in records.get(disk.target, ()) if r.name != name)
+                records[disk.target] = (*others, asked_record(name, disk))
+        before, self.known = self.known, replace(known, run=run, records=records)
+        if self.known != before:
+            self.redraw()
+
+    def _set_jobs(self, jobs: tuple[Job, ...]) -> None:
+        if jobs != self.jobs:
+            self.jobs = jobs
+            self.redraw()
+
+    def _sizes(self, sight: Sight) -> dict[tuple[str, str], Size]:
+        before = self.known.sizes if self.known else {}
+        merged = {**before, **(sight.sizes or {})}
+        now = {
+            (disk.target, layer.path)
+            for disk in sight.definition.disks
+            for layer in disk.layers
+        }
+        return {key: size for key, size in merged.items() if key in now}
+
+    def _records(self, checkpoints: tuple[Asked, ...]) -> dict[str, tuple[Record, ...]]:
+        found: dict[str, tuple[Record, ...]] = {}
+        for asked in checkpoints:
+            name = asked.xml.checkpoint.name
+            for disk in asked.xml.disks:
+                record = asked_record(name, disk)
+                if asked.not_asked:
+                    last = self._last(disk.target, name)
+                    record = Record(name, last, asked.not_asked, asked=False)
+                found[disk.target] = (*found.get(disk.target, ()), record)
+        return found
+
+    def _last(self, target: str, name: str) -> int:
+        """How many bytes it was when libvirt could be asked last."""
+        records = self.known.records.get(target, ()) if self.known else ()
+        return next((r.dirty_bytes for r in records if r.name == name), 0)
+
+
+def _checkpoints(found: tuple[Asked, ...] | None) -> tuple[Checkpoint, ...] | None:
+    return None if found is None else tuple(each.xml.checkpoint for each in found)
+
+
+def _not_yet(record: Record) -> Record:
+    return replace(record, broken=NOT_YET, asked=False)
