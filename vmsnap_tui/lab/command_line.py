@@ -125,14 +125,20 @@ def _device(spec: MachineSpec, target: str) -> list[str]:
 
 def _booted(spec: MachineSpec, directory: Path, guest: GuestFiles) -> list[str]:
     console = _comma(str(directory / "console.log"))
-    words = f"console=ttyS0 quiet panic=-1 vmsnap.writes_per_s={spec.writes_per_s}"
-    # the kernel would wait for these to be probed, which costs seconds without KVM
-    words += " nokaslr tsc=reliable no_timer_check i8042.noaux random.trust_cpu=on"
     return [
         *("-cpu", "max", "-vga", "std"),
         *("-kernel", str(guest.kernel), "-initrd", str(guest.initramfs)),
-        *("-append", words, "-no-reboot", "-serial", f"file:{console}"),
+        *("-append", kernel_words(spec), "-no-reboot", "-serial", f"file:{console}"),
     ]
+
+
+def kernel_words(spec: MachineSpec) -> str:
+    """Return the guest's kernel command line, which its /init reads too."""
+    words = f"console=ttyS0 quiet panic=-1 vmsnap.writes_per_s={spec.writes_per_s}"
+    # the kernel would wait for these to be probed, which costs seconds without KVM
+    return (
+        f"{words} nokaslr tsc=reliable no_timer_check i8042.noaux random.trust_cpu=on"
+    )
 
 
 def _comma(text: str) -> str:

@@ -54,6 +54,18 @@ class LabDisk:
         return LabDisk(self.target, (*self.chain, (overlay, overlay_format)))
 
 
+async def machine_disk(spec: DiskSpec, directory: Path, guest: bool) -> LabDisk:
+    """Create a machine's disk; a guest finds a file system on it."""
+    if not guest or spec.path is not None:
+        return await make_disk(spec, directory, None)
+    seed = directory / f"{spec.target}.seed"
+    await make_file_system(seed, spec)
+    try:
+        return await make_disk(spec, directory, seed)
+    finally:
+        seed.unlink()
+
+
 async def make_disk(spec: DiskSpec, directory: Path, seed: Path | None) -> LabDisk:
     """Create the images of one disk (0600); the base takes its content from `seed`.
 

@@ -11,25 +11,16 @@ from typing import Any
 
 from vmsnap_tui.lab.accelerator import Accelerator, accelerator
 from vmsnap_tui.lab.command_line import MachineSpec, qemu_arguments
-from vmsnap_tui.lab.disks import (
-    DiskSpec,
-    ImageFormat,
-    LabDisk,
-    make_disk,
-    make_file_system,
-    private_file,
-)
+from vmsnap_tui.lab.disks import ImageFormat, LabDisk, machine_disk, private_file
 from vmsnap_tui.lab.guest import GuestFiles
-from vmsnap_tui.lab.monitor import CommandRefused, LabFailed, LabMonitor, ask_agent
+from vmsnap_tui.lab.monitor import LabFailed, LabMonitor, ask_agent
+from vmsnap_tui.lab.qemu_io import qemu_io_line, require_done
 
 _QUIT_S = 5.0
 """A QEMU that has not left by then hangs (a grouped transaction does that)."""
 
 _TETHERED = 'test "$PPID" = "$0" || exit 1; ulimit -c 0; exec "$@"'
 """Checked after the death signal is set: a parent that died before would be missed."""
-
-_DONE = {"write": "wrote", "read": "read", "discard": "discard", "flush": ""}
-"""How qemu-io begins when the verb was done; what it cannot parse it leaves unsaid."""
 
 
 class Machine:
@@ -119,19 +110,9 @@ class Machine:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         for disk in self.spec.disks:
             if disk.target not in self.disks:
-                self.disks[disk.target] = await self._make(disk)
+                made = await machine_disk(disk, self.directory, self._guest is not None)
+                self.disks[disk.target] = made
         await self._start(await accelerator(self._guest) if self._guest else "tcg")
-
-    async def _make(self, disk: DiskSpec) -> LabDisk:
-        """Make a disk; a guest finds a file system on each."""
-        if self._guest is None or disk.path is not None:
-            return await make_disk(disk, self.directory, None)
-        seed = self.directory / f"{disk.target}.seed"
-        await make_file_system(seed, disk)
-        try:
-            return await make_disk(disk, self.directory, seed)
-        finally:
-            seed.unlink()
 
     async def _start(self, chosen: Accelerator) -> None:
         ours, theirs = socket.socketpair()
@@ -191,13 +172,10 @@ class Machine:
         """
         assert self._terminal is not None
         self._terminal.take()
-        device = f"/machine/peripheral/{target}/virtio-backend"
-        line = f'qemu-io -d {device} "{command}"'
+        line = qemu_io_line(target, command)
         said = await self.lab.execute("human-monitor-command", command_line=line)
         said += self._terminal.take()
-        done = _DONE.get(command.split()[0])
-        if done is None or not said.startswith(done) or "failed" in said:
-            raise CommandRefused(f"qemu-io {command} on {target}", evidence=said)
+        require_done(target, command, said)
         return str(said)
 
     async def booted(self) -> None:
