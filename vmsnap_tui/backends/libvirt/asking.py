@@ -23,7 +23,7 @@ from vmsnap_tui.backends.libvirt.checkpoint_xml import (
 )
 from vmsnap_tui.backends.libvirt.domain_xml import Definition, parse_domain
 from vmsnap_tui.backends.libvirt.job_facts import JobFacts
-from vmsnap_tui.backends.libvirt.portrait import OFF, Size
+from vmsnap_tui.backends.libvirt.portrait import NOT_YET, OFF, Size
 from vmsnap_tui.backends.libvirt.snapshot_xml import parse_snapshot
 from vmsnap_tui.backends.libvirt.states import is_active
 from vmsnap_tui.model.disk import DiskIo
@@ -156,22 +156,19 @@ def look(connection: Any, uuid: str, safe: Callable[[Definition], bool]) -> Sigh
     )
 
 
-def newest_checkpoint(
+def count(
     connection: Any, uuid: str, known: Definition, safe: bool
-) -> tuple[JobFacts, Asked | None]:
-    """What changed since our newest checkpoint, None without one."""
+) -> tuple[JobFacts, tuple[Asked, ...] | None]:
+    """Every checkpoint, and what changed since the newest of ours. None where a job is
+    in the way, or where this libvirt keeps none."""
     domain = connection.lookupByUUIDString(uuid)
     facts = _job_facts(domain, known)
     if facts.any and not safe:
         return facts, None
-    listed = _listed(domain.listAllCheckpoints) or []
-    ours = [each for each in listed if each.getName().startswith(OURS)]
-    if not ours:
-        return facts, None
     free = _Free(domain, known, active=True, anyway=safe)
-    current = ours[-1] is listed[-1]
-    found = _unless_gone(_checkpoint, ours[-1], free, current)
-    return facts, found
+    listed = _listed(domain.listAllCheckpoints)
+    ours = [each for each in listed or () if each.getName().startswith(OURS)]
+    return facts, _each_checkpoint(listed, free, ours[-1:])
 
 
 def graph(connection: Any, uuid: str, known: Definition, safe: bool) -> Graph | None:
@@ -280,19 +277,26 @@ def _io(domain: Any, known: Definition) -> dict[str, DiskIo]:
 
 
 def _checkpoints(free: _Free) -> tuple[Asked, ...] | None:
-    """Parents before children: the last is the one that the next builds upon."""
     listed = _listed(free.domain.listAllCheckpoints)
+    return _each_checkpoint(listed, free, listed or ())
+
+
+def _each_checkpoint(
+    listed: list[Any] | None, free: _Free, counted: Container[Any]
+) -> tuple[Asked, ...] | None:
+    """Parents before children: the last is the one that the next builds upon."""
     if listed is None:
         return None
     found = (
-        _unless_gone(_checkpoint, each, free, each is listed[-1]) for each in listed
+        _unless_gone(_checkpoint, each, free, each is listed[-1], each in counted)
+        for each in listed
     )
     return tuple(each for each in found if each is not None)
 
 
-def _checkpoint(checkpoint: Any, free: _Free, current: bool) -> Asked:
+def _checkpoint(checkpoint: Any, free: _Free, current: bool, counted: bool) -> Asked:
     """With its sizes where they may be asked for; else the reason why they are not."""
-    reason = free.hindrance
+    reason = free.hindrance if counted else NOT_YET
     if not reason:
         try:
             xml = checkpoint.getXMLDesc(_SIZE_FLAGS)
@@ -371,8 +375,9 @@ def _with_backup(domain: Any, known: Definition, facts: JobFacts) -> JobFacts:
 
 
 def _operation(domain: Any, backup: BackupXml) -> str | None:
-    """Ours, by the description of the checkpoint that was made along with the backup:
-    it has the name of the point whose files are being written."""
+    """Ours, by the description of the checkpoint that was made along with the backup,
+    which has the name of the point whose files are being written; where no disk is
+    tracked, by the mark in the domain's metadata."""
     point = backup.point
     if not point:
         return None
@@ -381,9 +386,9 @@ def _operation(domain: Any, backup: BackupXml) -> str | None:
         if name.startswith(OURS) and name.endswith(f"-{point}"):
             flags = libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN
             xml = _unless_gone(checkpoint.getXMLDesc, flags)
-            if xml is not None:
-                return operation_of(parse_checkpoint(xml).checkpoint.description)
-    return None
+            found = parse_checkpoint(xml).checkpoint.description if xml else ""
+            return operation_of(found) or definition(domain).marked(point)
+    return definition(domain).marked(point)
 
 
 def _state(domain: Any) -> tuple[int, int]:

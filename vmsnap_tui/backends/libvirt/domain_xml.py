@@ -12,6 +12,8 @@ from sys import intern
 from xml.etree import ElementTree
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
+MARKS = "urn:vmsnap-tui:"
+_OPERATION = re.compile("[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"-(\d+)\.(\d+)$", re.ASCII)
 _LAYERS_LIMIT = 1000
 """libvirt itself takes 200."""
@@ -59,7 +61,7 @@ class Definition:
 
     `agent` is the state of the agent's channel, empty where libvirt does not tell it,
     None where there is no channel. `dac_label` is whom QEMU runs as (`+64055:+64055`).
-    `metadata` are the URIs of its elements.
+    `marks` are the operations of ours that its metadata tells of, by their URI.
     """
 
     name: str
@@ -69,7 +71,7 @@ class Definition:
     disks: tuple[DiskDefinition, ...] = ()
     agent: str | None = None
     dac_label: str = ""
-    metadata: tuple[str, ...] = ()
+    marks: tuple[tuple[str, str], ...] = ()
     uefi: bool = False
     not_understood: str = ""
     """Why nothing but name and UUID is known, where the XML is broken."""
@@ -80,6 +82,11 @@ class Definition:
         type carries none of QEMU's own."""
         found = _VERSION.search(self.machine)
         return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def marked(self, point: str) -> str | None:
+        """The operation of ours that makes this point, by its mark; or None."""
+        end = f"-{point}-scratch"
+        return next((o for uri, o in self.marks if uri.endswith(end)), None)
 
     def disk(self, target: str) -> DiskDefinition | None:
         return next((d for d in self.disks if d.target == target), None)
@@ -97,11 +104,7 @@ def parse_domain(xml: str) -> Definition:
         disks=tuple(_disk(found) for found in root.iterfind("devices/disk")),
         agent=_agent(root),
         dac_label=_dac_label(root),
-        metadata=tuple(
-            intern(element.tag[1:].partition("}")[0])
-            for element in root.iterfind("metadata/*")
-            if element.tag.startswith("{")
-        ),
+        marks=tuple(_marks(root)),
         uefi=_has_uefi(root),
     )
 
@@ -193,6 +196,14 @@ def _agent(root: ElementTree.Element) -> str | None:
         if target.get("name") == AGENT_CHANNEL:
             return intern(target.get("state", ""))
     return None
+
+
+def _marks(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
+    for element in root.iterfind("metadata/*"):
+        uri = element.tag[1:].partition("}")[0]
+        operation = element.get("operation", "")
+        if uri.startswith(MARKS) and _OPERATION.fullmatch(operation):
+            yield uri, operation
 
 
 def _has_uefi(root: ElementTree.Element) -> bool:

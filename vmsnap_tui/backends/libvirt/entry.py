@@ -145,18 +145,25 @@ class Entry:
         )
         self.redraw()
 
-    def count(self, run: int | None, asked: Asked | None) -> None:
-        """What changed since one checkpoint, in this run; None where there is none."""
+    def count(self, run: int | None, checkpoints: tuple[Asked, ...]) -> None:
+        """Every checkpoint, and what changed since some of them, in this run. What was
+        counted earlier of the others stands."""
         known = self.known or Known(run)
-        records = dict(known.records)
-        if known.run != run:
-            records = {t: tuple(map(_not_yet, r)) for t, r in records.items()}
-        if asked is not None:
-            name = asked.xml.checkpoint.name
-            for disk in asked.xml.disks:
-                others = (r for r in records.get(disk.target, ()) if r.name != name)
-                records[disk.target] = (*others, asked_record(name, disk))
-        before, self.known = self.known, replace(known, run=run, records=records)
+        records = self._records(checkpoints)
+        if known.run == run:
+            records = {
+                target: tuple(_newer(r, known.records.get(target, ())) for r in found)
+                for target, found in records.items()
+            }
+        before, self.known = (
+            self.known,
+            replace(
+                known,
+                run=run,
+                checkpoints=_checkpoints(checkpoints),
+                records=records,
+            ),
+        )
         if self.known != before:
             self.redraw()
 
@@ -197,5 +204,7 @@ def _checkpoints(found: tuple[Asked, ...] | None) -> tuple[Checkpoint, ...] | No
     return None if found is None else tuple(each.xml.checkpoint for each in found)
 
 
-def _not_yet(record: Record) -> Record:
-    return replace(record, broken=NOT_YET, asked=False)
+def _newer(record: Record, before: Iterable[Record]) -> Record:
+    if record.asked or record.broken != NOT_YET:
+        return record
+    return next((r for r in before if r.name == record.name), record)

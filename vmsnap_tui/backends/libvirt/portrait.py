@@ -15,7 +15,9 @@ from vmsnap_tui.model.snapshot import Snapshot
 from vmsnap_tui.model.vm import Agent, Capabilities, Vm
 
 OFF = "changes cannot be counted while the machine is off"
-NOT_YET = "changes were not counted yet since the machine was started"
+NOT_YET = "changes were not counted yet in this run of the machine"
+DEFINITION = "config.xml"
+"""The file of a point that keeps the domain's XML."""
 _UNFIT_DEVICES = {
     "cdrom": "CD drive",
     "floppy": "floppy drive",
@@ -79,6 +81,7 @@ def portrait(
         capabilities=capabilities,
         checkpoints=known.checkpoints if known else None,
         snapshots=known.snapshots if known else None,
+        definition="" if definition.not_understood else DEFINITION,
     )
 
 
@@ -108,7 +111,7 @@ def _disks(
 def _disk(
     disk: DiskDefinition,
     known: Known | None,
-    records: tuple[Record, ...],
+    records: tuple[Record, ...] | None,
     at_work: str,
 ) -> Disk:
     unfit = _unfit(disk)
@@ -151,22 +154,25 @@ def _untracked(disk: DiskDefinition) -> str:
 
 def _records(
     disk: DiskDefinition, definition: Definition, known: Known | None, *, active: bool
-) -> tuple[Record, ...]:
-    records = known.records.get(disk.target, ()) if known else ()
+) -> tuple[Record, ...] | None:
+    """None before anything was asked."""
+    if known is None or known.checkpoints is None:
+        return None
+    records = known.records.get(disk.target, ())
     if not active:
         return tuple(replace(r, broken=OFF, asked=False) for r in records)
-    if known and known.run != definition.domain_id:
+    if known.run != definition.domain_id:
         return tuple(replace(r, broken=NOT_YET, asked=False) for r in records)
     return records
 
 
 def _chain(
-    disk: DiskDefinition, known: Known | None, records: tuple[Record, ...]
+    disk: DiskDefinition, known: Known | None, records: tuple[Record, ...] | None
 ) -> tuple[Image, ...]:
     """libvirt counts over the whole chain: what it answered stands with the active
     image, and nothing of the images below is unknown then."""
-    asked = known is not None and all(record.asked for record in records)
-    bitmaps = tuple(_bitmap(record) for record in records if record.asked)
+    asked = records is not None and all(record.asked for record in records)
+    bitmaps = tuple(_bitmap(record) for record in records or () if record.asked)
     return tuple(
         _image(disk, layer, depth, known, bitmaps if depth == 0 else (), asked)
         for depth, layer in enumerate(disk.layers)

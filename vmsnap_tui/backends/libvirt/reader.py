@@ -327,8 +327,8 @@ class Reader:
         asked_at = self._tidings.now
         async with self.lock(uuid):
             entry.counted_at_s = monotonic()
-            facts, asked = await self._calls.act(
-                asking.newest_checkpoint,
+            facts, checkpoints = await self._calls.act(
+                asking.count,
                 uuid,
                 known,
                 self._safe(known),
@@ -336,9 +336,8 @@ class Reader:
                 timeout_s=ERRAND_LIMIT_S,
             )
         entry.take_jobs(facts, asked_at)
-        hindered = facts.any if asked is None else asked.not_asked
-        if not hindered:
-            entry.count(known.domain_id, asked)
+        if checkpoints is not None:
+            entry.count(known.domain_id, checkpoints)
 
     def _due_jobs(self, seen: Iterable[asking.Seen], *, known: bool) -> "_Errands":
         """Of machines whose jobs an event told of; with `known`, of those too that are
