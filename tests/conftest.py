@@ -158,7 +158,7 @@ def _domains(
 def domain(lab_directory: Path, libvirtd: StartLibvirtd) -> StartDomain:
     """Start paused domains: `await domain(DiskSpec("vda"), …, name=, daemon=, off=)`.
 
-    0.4 s each. Without `daemon` all of a test are on one that is started for them;
+    0.2 s each. Without `daemon` all of a test are on one that is started for them;
     with `off` they are only defined.
     """
     return _domains(lab_directory, libvirtd, None)
