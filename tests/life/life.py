@@ -72,6 +72,11 @@ class Life:
             await self.machine.qemu_io(target, f"{verb} {at} {size}")
             self.stranger.note(f"{target}: {verb} {at} {size}")
 
+    async def revive(self) -> None:
+        """Start the machine if it is down."""
+        if not self.machine.running:
+            await self.machine.start()
+
     def words(self) -> list[str]:
         words = [] if self.random.random() < 0.7 else ["--level", "full"]
         if self.random.random() < 0.2:
@@ -131,8 +136,7 @@ class Life:
         """kill -9 of QEMU while the tool works; it is started again."""
         code, then = await self.killed(self.machine.kill)
         assert code in AFTER_A_DEATH, self.stranger.told
-        if not self.machine.running:
-            await self.machine.start()
+        await self.revive()
         await self.stranger.recover()
         await self.stranger.take_note_of_new(then)
 
