@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -10,12 +11,14 @@ from vmsnap_tui.backends.base import Link
 from vmsnap_tui.engine.agents import link_to
 from vmsnap_tui.engine.journal import Header, Unfinished, owner
 from vmsnap_tui.engine.machine import Direction, Do, Finished, Record, Settle, next_move
+from vmsnap_tui.errors import NoConnection
 from vmsnap_tui.model.job import JobStatus
 from vmsnap_tui.model.vm import Agent, Vm, VmState
-from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
+from vmsnap_tui.repository.stored import DamagedEntry
 
 if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
+    from vmsnap_tui.model.ledger import Drift, Ledger, LedgerRow
 
 AGENT_TIMEOUT_S = 2.0
 
@@ -29,6 +32,15 @@ class Finding:
     evidence: str
     remedy: str
     severity: Literal["alarm", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found, and the ledgers of the machines looked at; those without any
+    record are left out where all machines are."""
+
+    findings: tuple[Finding, ...]
+    ledgers: "tuple[Ledger, ...]"
 
 
 def unfinished_of(header: Header, records: Sequence[Record], alive: bool) -> Unfinished:
@@ -87,8 +99,11 @@ def alarms_of(vm: Vm, unfinished: Sequence[Unfinished]) -> tuple[str, ...]:
     return tuple(alarms)
 
 
-async def examine(engine: "Engine", chosen: Vm | None) -> tuple[Finding, ...]:
-    """Everything found; `chosen` limits it to one machine."""
+async def examine(engine: "Engine", chosen: Vm | None) -> Examination:
+    """Everything found; `chosen` limits it to one machine, whose QEMU is then asked
+    itself for its bitmaps."""
+    from vmsnap_tui.engine.ledgers import read_ledger, read_ledgers
+
     found: list[Finding] = []
     vms = [chosen] if chosen else [vm for view in engine.fleet for vm in view.vms]
     if chosen is None:
@@ -100,8 +115,14 @@ async def examine(engine: "Engine", chosen: Vm | None) -> tuple[Finding, ...]:
     for vm in vms:
         found += _machine(vm, engine)
         found += await _agent(vm)
+    ledgers: tuple[Ledger, ...] = ()
+    if chosen is not None:
+        with suppress(NoConnection):  # then what was read last is held against points
+            ledgers = (await read_ledger(engine, chosen.key),)
+    ledgers = ledgers or await read_ledgers(engine, vms)
+    found += [finding for ledger in ledgers for finding in drifts_found(ledger)]
     found += _repository(engine, chosen)
-    return tuple(found)
+    return Examination(tuple(found), ledgers)
 
 
 def _of(left: Unfinished, chosen: Vm | None) -> bool:
@@ -182,44 +203,39 @@ def _machine(vm: Vm, engine: "Engine") -> Iterator[Finding]:
                 "finish it with the tool that made it",
                 "note",
             )
-    yield from _bitmaps(vm, engine)
-
-
-def _bitmaps(vm: Vm, engine: "Engine") -> Iterator[Finding]:
-    repository = engine.repository
-    prefix = repository.bitmap_prefix if repository else None
-    points = {p.point.id for p in engine.points(vm.key) if isinstance(p, StoredPoint)}
     for disk in vm.disks:
-        for image in disk.chain:
-            for bitmap in image.bitmaps:
-                where = f"{vm.name} {disk.target}: {bitmap.name}"
-                ours = prefix is not None and bitmap.name.startswith(prefix)
-                if bitmap.inconsistent:
-                    yield Finding(
-                        "inconsistent-bitmap",
-                        where,
-                        f"QEMU was killed while it recorded in {image.path}",
-                        "nothing: the next backup of this disk is a full and drops it"
-                        if ours
-                        else "its owner has to remove it and begin with a full",
-                        "note" if ours else "warning",
-                    )
-                elif (
-                    ours
-                    and not vm.jobs
-                    and _point_of(bitmap.name, prefix) not in points
-                ):
-                    yield Finding(
-                        "bitmap-without-point",
-                        where,
-                        f"no point in {engine.settings.repository} refers to it",
-                        "nothing: the next backup drops it",
-                        "note",
-                    )
+        if disk.differs:
+            yield Finding(
+                "definition-differs",
+                f"{vm.name} {disk.target}",
+                disk.differs,
+                "find out who changed the chain before anything else is done to it",
+                "warning",
+            )
 
 
-def _point_of(bitmap: str, prefix: str | None) -> str:
-    return bitmap.removeprefix(prefix or "").removesuffix("-scratch")
+def drifts_found(ledger: "Ledger") -> Iterator[Finding]:
+    """Every drift as a finding; what others made, once for each maker."""
+    others: dict[tuple[str, str], list[LedgerRow]] = {}
+    for drift in ledger.drifts:
+        yield _drift(ledger.vm_name, drift)
+    for row in ledger.rows:
+        for drift in row.drifts:
+            if drift.kind.of_others:
+                others.setdefault((drift.kind.value, row.maker), []).append(row)
+            else:
+                disks = f" ({', '.join(drift.targets)})" if drift.targets else ""
+                yield _drift(f"{ledger.vm_name}: {row.name}{disks}", drift)
+    for rows in others.values():
+        names = ", ".join(row.name for row in rows)
+        drift = next(d for d in rows[0].drifts if d.kind.of_others)
+        yield _drift(f"{ledger.vm_name}: {names}", drift)
+
+
+def _drift(subject: str, drift: "Drift") -> Finding:
+    return Finding(
+        drift.kind.value, subject, drift.reason, drift.remedy, drift.severity
+    )
 
 
 async def _agent(vm: Vm) -> list[Finding]:

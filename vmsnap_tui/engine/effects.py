@@ -168,7 +168,7 @@ class Effects:
             named = {name for pair in step.files for name in pair}
             files = {name for name in named if Path(name).exists()}
         return World(
-            partial_exists=repository.has_partial(point),
+            partial_exists=bool(point) and repository.has_partial(point),
             point_exists=in_place,
             backup_started=started,
             files=frozenset(files),

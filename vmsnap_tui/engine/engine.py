@@ -39,13 +39,19 @@ from vmsnap_tui.errors import (
     UsageError,
 )
 from vmsnap_tui.model.vm import Agent, Vm
-from vmsnap_tui.plan.requests import BackupRequest, Request, RestoreRequest
+from vmsnap_tui.plan.requests import (
+    BackupRequest,
+    RepairRequest,
+    Request,
+    RestoreRequest,
+)
 from vmsnap_tui.repository.repository import Repository
 from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 
 if TYPE_CHECKING:
     from vmsnap_tui.engine.freezing import FreezeReport
     from vmsnap_tui.engine.runs import RunHandle, Runner
+    from vmsnap_tui.model.ledger import Ledger
     from vmsnap_tui.model.point import Verification, VerifyLevel
     from vmsnap_tui.plan.backup import Identity
     from vmsnap_tui.plan.levels import Shelf
@@ -230,12 +236,20 @@ class Engine:
 
     async def plan(self, request: Request) -> Plan:
         """What the request would do now. Raises PlanRefused, NotFound, NoConnection."""
-        operation = secrets.token_hex(6)
+        return await self._plan(request, self._identity(secrets.token_hex(6)))
+
+    async def _plan(self, request: Request, identity: Identity) -> Plan:
+        from vmsnap_tui.engine.ledgers import make_repair
+
         match request:
             case BackupRequest():
-                return await self._plan_backup(request, self._identity(operation))
+                return await self._plan_backup(request, identity)
             case RestoreRequest():
-                return await asyncio.to_thread(self._plan_restore, request, operation)
+                return await asyncio.to_thread(
+                    self._plan_restore, request, identity.operation
+                )
+            case RepairRequest():
+                return await make_repair(self, request, identity)
 
     def commands(self, plan: Plan) -> tuple[tuple[str, ...], ...]:
         """For each step the exact commands that it sends, to read or to copy."""
@@ -314,10 +328,16 @@ class Engine:
 
         return await thaw_directly(_agent(vm).address)
 
+    async def ledger(self, vm: str) -> Ledger:
+        """Checkpoints, bitmaps and points of a machine held against each other."""
+        from vmsnap_tui.engine.ledgers import read_ledger
+
+        return await read_ledger(self, vm)
+
     async def doctor(self, vm: str | None = None) -> tuple[doctor.Finding, ...]:
         """What is stale, broken or in the way, with the evidence and the remedy."""
         chosen = self.find_vm(vm) if vm else None
-        return await doctor.examine(self, chosen)
+        return (await doctor.examine(self, chosen)).findings
 
     def alarms(self, vm: Vm) -> tuple[str, ...]:
         return doctor.alarms_of(vm, self.unfinished())
@@ -422,14 +442,7 @@ class Engine:
         """The same request under the same names, on the world as it is now."""
         from vmsnap_tui.plan.backup import Identity
 
-        match plan.request:
-            case BackupRequest():
-                identity = Identity(plan.operation, plan.point)
-                return await self._plan_backup(plan.request, identity)
-            case RestoreRequest():
-                return await asyncio.to_thread(
-                    self._plan_restore, plan.request, plan.operation
-                )
+        return await self._plan(plan.request, Identity(plan.operation, plan.point))
 
     def _repository_of(self, plan: Plan, begins: bool) -> Repository:
         """The plan's repository; a backup that begins makes the one it needs. One
@@ -470,12 +483,6 @@ class Engine:
         self._runs.append(handle)
         handle.launch(work)
         return handle
-
-
-def _address(uri: str) -> str:
-    """Two URIs of one monitor may differ in what follows the address; a second
-    connection to it would find it busy, with ourselves."""
-    return uri.split("?", 1)[0]
 
 
 def _is_named(vm: Vm, name: str) -> bool:

@@ -6,7 +6,7 @@ from vmsnap_tui.engine.events import DiskResult, Outcome, RunResult
 from vmsnap_tui.engine.freezing import FreezeReport
 from vmsnap_tui.engine.machine import Direction, Finished, Mark, Record
 from vmsnap_tui.plan.plan import Plan
-from vmsnap_tui.plan.requests import BackupRequest, RestoreRequest
+from vmsnap_tui.plan.requests import BackupRequest, RepairRequest, RestoreRequest
 from vmsnap_tui.plan.steps import (
     DropBitmaps,
     PublishFiles,
@@ -68,6 +68,8 @@ def _level(plan: Plan) -> str:
 
 
 def _disks(plan: Plan, records: Sequence[Record]) -> tuple[DiskResult, ...]:
+    if isinstance(plan.request, RepairRequest):
+        return tuple(DiskResult(d.target, d.level, d.reason) for d in plan.disks)
     outputs = {
         record.index: record.output
         for record in records
@@ -134,11 +136,15 @@ def _stuck(plan: Plan, records: Sequence[Record]) -> str:
 
 
 def _tidy_warnings(plan: Plan, records: Sequence[Record]) -> tuple[str, ...]:
-    return tuple(
+    """After a backup a bitmap that stays is harmless; a repair was asked to drop it."""
+    failed = tuple(
         f"{plan.steps[record.index].describe()}: {record.error}"
         for record in records
         if record.mark is Mark.FAILED and plan.steps[record.index].tidy
     )
+    if isinstance(plan.request, RepairRequest):
+        return failed + kept_bitmaps(plan, records)
+    return failed
 
 
 def _remedy(plan: Plan, outcome: Outcome) -> str:

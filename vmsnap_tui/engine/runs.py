@@ -37,6 +37,7 @@ from vmsnap_tui.model.point import (
 )
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import DiskPlan, Plan
+from vmsnap_tui.plan.requests import RepairRequest
 from vmsnap_tui.repository import locks
 from vmsnap_tui.repository.atomic import make_private_dir
 from vmsnap_tui.repository.repository import Repository
@@ -319,6 +320,9 @@ def _check_still_fits(approved: Plan, now: Plan, *, settled: bool) -> None:
     Where an earlier operation was `settled` first, a disk may now need less than was
     approved (a point that it finished is built upon), never more.
     """
+    if isinstance(now.request, RepairRequest):
+        _check_same_repair(approved, now)
+        return
     before = [(d.target, d.level, d.before) for d in approved.disks]
     after = [(d.target, d.level, d.before) for d in now.disks]
     kinds = [type(step) for step in approved.steps]
@@ -336,6 +340,16 @@ def _check_still_fits(approved: Plan, now: Plan, *, settled: bool) -> None:
         evidence=f"{', '.join(changed) or 'its disks'}; now {reasons}",
         remedy="make the plan again and read it",
     )
+
+
+def _check_same_repair(approved: Plan, now: Plan) -> None:
+    """Nothing is removed or adopted but what was read and agreed to."""
+    if approved.steps != now.steps:
+        raise PlanRefused(
+            "the ledger has changed since this plan was made",
+            evidence="; ".join(now.lines()),
+            remedy="make the plan again and read it",
+        )
 
 
 def _part(disk: DiskPlan, before: list[tuple[str, str, tuple[str, ...]]]) -> bool:

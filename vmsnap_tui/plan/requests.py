@@ -41,4 +41,12 @@ class RestoreRequest(Struct, frozen=True, tag="restore"):
     format: RestoreFormat = RestoreFormat.QCOW2
 
 
-Request: TypeAlias = BackupRequest | RestoreRequest
+class RepairRequest(Struct, frozen=True, tag="repair"):
+    """Bring checkpoints, bitmaps and points into agreement again; no `checkpoints`
+    means all that a repair can do something about."""
+
+    vm: str
+    checkpoints: tuple[str, ...] = ()
+
+
+Request: TypeAlias = BackupRequest | RestoreRequest | RepairRequest

@@ -32,13 +32,21 @@ from vmsnap_tui.engine.runs import RunHandle
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.engine.wires import commands_of
 from vmsnap_tui.errors import NotFound, VmsnapError
+from vmsnap_tui.model.ledger import Ledger
 from vmsnap_tui.model.point import Verification, VerifyLevel
 from vmsnap_tui.model.vm import Vm
+from vmsnap_tui.plan.ledger import ledger_of
 from vmsnap_tui.plan.plan import Plan
-from vmsnap_tui.plan.requests import BackupRequest, Request
+from vmsnap_tui.plan.requests import (
+    BackupRequest,
+    RepairRequest,
+    Request,
+    RestoreRequest,
+)
 from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 from vmsnap_tui.tui import fixed_operations as fixed
 from vmsnap_tui.tui.app import VmsnapApp
+from vmsnap_tui.tui.fixed_ledgers import kept, repair_plan
 
 
 class _StillBackend:
@@ -163,9 +171,18 @@ class StillEngine:
         self.planned.append(request)
         if self._refusal is not None:
             raise self._refusal
-        if isinstance(request, BackupRequest):
-            return fixed.backup_plan(request, self._vm)
-        return fixed.restore_plan(request)
+        match request:
+            case BackupRequest():
+                return fixed.backup_plan(request, self._vm)
+            case RestoreRequest():
+                return fixed.restore_plan(request)
+            case RepairRequest():
+                return repair_plan(self._vm, request)
+
+    async def ledger(self, vm: str) -> Ledger:
+        if self._refusal is not None:
+            raise self._refusal
+        return ledger_of(self._vm, kept())
 
     def commands(self, plan: Plan) -> tuple[tuple[str, ...], ...]:
         backend = cast(Backend, _StillBackend())

@@ -1,0 +1,49 @@
+"""What a ledger's values say of themselves."""
+
+from vmsnap_tui.model.ledger import (
+    Cell,
+    DriftKind,
+    Holding,
+    Ledger,
+    LedgerRow,
+    Owner,
+    Standing,
+)
+
+
+def a_row(name: str, *, drop: tuple[tuple[str, str], ...] = ()) -> LedgerRow:
+    cells = (Cell("vda", Standing.RECORDING),)
+    return LedgerRow(
+        name, Owner.OURS, "vmsnap-tui", "", None, "", Holding.NONE, cells, drop=drop
+    )
+
+
+def test_what_cannot_be_told_is_not_dead() -> None:
+    alive = {s for s in Standing if not s.dead}
+    assert alive == {
+        Standing.RECORDING,
+        Standing.BUSY,
+        Standing.UNTRACKED,
+        Standing.UNKNOWN,
+    }
+
+
+def test_a_cell_exists_where_metadata_or_an_image_has_it() -> None:
+    assert not Cell("vda", Standing.MISSING, needed=True, in_point=True).exists
+    assert Cell("vda", Standing.MISSING, in_metadata=True).exists
+    assert Cell("vda", Standing.RECORDING, bitmaps=1).exists
+
+
+def test_rows_are_found_by_name_and_by_what_a_repair_does() -> None:
+    idle, useless = a_row("a"), a_row("b", drop=(("node", "b"),))
+    ledger = Ledger("key", "web-01", "qmp:///x", False, ("vda",), (idle, useless))
+    assert ledger.row("b") is useless
+    assert ledger.row("c") is None
+    assert ledger.mendable == (useless,)
+    assert idle.cell("vda") is not None
+    assert idle.cell("vdb") is None
+
+
+def test_only_two_kinds_say_no_more_than_that_others_made_it() -> None:
+    theirs = {kind for kind in DriftKind if kind.of_others}
+    assert theirs == {DriftKind.FOREIGN, DriftKind.OTHER_REPOSITORY}
