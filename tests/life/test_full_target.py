@@ -3,40 +3,20 @@ is refused or taken back, and the guest goes on."""
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Ended, ended, until_told
 from tests.conftest import StartMachine
+from tests.life.small_place import fill, mounting, small
 from tests.life.stranger import GOOD, Stranger
 from tests.life.writers import check_one_cut, guest_writes, page_numbers, restored
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.units import KiB, MiB
 
-SMALL_BYTES = 12 * MiB
-
-
-def _mounting() -> list[str]:
-    """What to put before `mount`: nothing for root, else sudo without a question."""
-    return [] if os.geteuid() == 0 else ["sudo", "-n"]
-
-
-@pytest.fixture
-def small(lab_directory: Path) -> Iterator[Path]:
-    """A file system of 12 MiB that is there for this test alone."""
-    place = lab_directory / "small"
-    place.mkdir(mode=0o700)
-    options = f"size={SMALL_BYTES},mode=0700,uid={os.geteuid()}"
-    mount = [*_mounting(), "mount", "-t", "tmpfs", "-o", options, "test", str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    assert done.returncode == 0, (
-        "a full disk needs a small one, and mounting one needs root or sudo without"
-        f" a password: {done.stderr}"
-    )
-    yield place
-    subprocess.run([*_mounting(), "umount", str(place)], check=True)
+__all__ = ["small"]
 
 
 @pytest.fixture
@@ -47,17 +27,6 @@ async def stranger(
     found = Stranger(await machine(*disks), lab_directory)
     yield found
     await found.shell.stop()
-
-
-def fill(place: Path, but_bytes: int = 0) -> Path:
-    """A file that takes all room but so much."""
-    filler = place / "filler"
-    found = os.statvfs(place)
-    with filler.open("wb") as file:
-        os.posix_fallocate(
-            file.fileno(), 0, found.f_bavail * found.f_frsize - but_bytes
-        )
-    return filler
 
 
 async def filled_in_flight(
@@ -233,7 +202,7 @@ async def test_points_on_a_read_only_mount_are_listed_verified_and_restored(
     done = await stranger.command("backup", "web-01", "--json")
     assert done.code == 0, done.err
     point = done.document["point"]
-    remount = [*_mounting(), "mount", "-o", "remount,ro", str(small)]
+    remount = [*mounting(), "mount", "-o", "remount,ro", str(small)]
     subprocess.run(remount, check=True)
     for words in (
         ("points", "--json"),

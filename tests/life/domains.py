@@ -1,0 +1,97 @@
+"""A libvirt domain as a stranger judges it: by virsh, qemu-img and the files alone."""
+
+import os
+import stat
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.engine.rig import Oracle
+from tests.life.stranger import Visitor
+from vmsnap_tui.lab.domains import Domain
+
+OURS = "vmsnap-"
+MARK = "urn:vmsnap-tui:"
+
+
+@dataclass
+class DomainOracle(Oracle[Domain]):
+    """`forgiven` are records of ours that somebody else parted from their point."""
+
+    forgiven: set[str] = field(default_factory=set)
+
+    async def virsh(self, *words: str) -> str:
+        return await self.machine.libvirtd.virsh(*words)
+
+    async def active_images(self) -> dict[str, tuple[Path, str]]:
+        found = {}
+        for disk in (await self.machine.xml()).iterfind("devices/disk"):
+            target, source = disk.find("target"), disk.find("source")
+            driver = disk.find("driver")
+            assert target is not None and source is not None and driver is not None
+            found[target.attrib["dev"]] = (
+                Path(source.attrib["file"]),
+                driver.get("type"),
+            )
+        return {target: (path, kind or "raw") for target, (path, kind) in found.items()}
+
+    async def checkpoints(self) -> set[str]:
+        said = await self.virsh("checkpoint-list", self.machine.name, "--name")
+        return set(said.split())
+
+    async def bitmaps(self) -> set[str]:
+        """Those of the active images; this question is safe at any time."""
+        found = await self.machine.execute("query-block")
+        images = [block["inserted"] for block in found if "inserted" in block]
+        return {b["name"] for image in images for b in image.get("dirty-bitmaps", ())}
+
+    async def leftovers(self) -> list[str]:
+        """Jobs, marks, partial points, records without a point, rights of others."""
+        name, xml = self.machine.name, await self.machine.xml()
+        found = [*await super().leftovers(), *await self._jobs(xml)]
+        metadata = xml.find("metadata")
+        if metadata is not None and MARK in ET.tostring(metadata, encoding="unicode"):
+            found.append("a mark in the domain's metadata")
+        records = await self.checkpoints()
+        if await self.virsh("domstate", name) in {"running", "paused"}:
+            records |= await self.bitmaps()
+        points = {path.name for path in self.directory.glob("*/vms/*/points/*")}
+        for record in sorted(records - self.forgiven):
+            if record.startswith(OURS) and record[len(OURS) + 9 :] not in points:
+                found.append(f"{record} has no point")
+        return found + list(rights_of_others(self.directory))
+
+    async def _jobs(self, xml: ET.Element) -> list[str]:
+        name, found = self.machine.name, []
+        if await self.virsh("domstate", name) in {"running", "paused"}:
+            said = await self.virsh("domjobinfo", name)
+            if "None" not in said:
+                found.append(said)
+        if xml.find("devices/disk/mirror") is not None:
+            found.append("a mirror")
+        return found
+
+
+def rights_of_others(directory: Path) -> Iterator[str]:
+    """Files of a repository that anybody but the operator can or could reach."""
+    for path in directory.glob("*/vmsnap-tui.json"):
+        for entry in (path.parent, *path.parent.rglob("*")):
+            found = entry.lstat()
+            mode = stat.S_IMODE(found.st_mode)
+            wanted = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
+            access = [name for name in os.listxattr(entry) if "posix_acl" in name]
+            if mode != wanted or found.st_uid != os.geteuid() or access:
+                yield f"{entry} is {mode:o} of {found.st_uid} {access}"
+
+
+class DomainVisitor(Visitor[Domain]):
+    """Who comes to a domain by its libvirtd."""
+
+    rig: DomainOracle
+
+    def _oracle(self) -> DomainOracle:
+        return DomainOracle(self.machine, self.directory)
+
+    async def virsh(self, *words: str) -> str:
+        return await self.machine.libvirtd.virsh(*words)
