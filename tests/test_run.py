@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RUN = ROOT / "run"
 
+_LOCKS = ("requirements.lock", "requirements-libvirt.lock")
 _BASICS = ("sh", "cat", "cksum", "dirname", "id", "head", "flock")
 
 
@@ -69,6 +70,32 @@ def test_without_a_package_manager_the_missing_is_named(
     assert "no apt, dnf, pacman or zypper" in done.stderr
 
 
+def test_the_demo_does_without_libvirt(tmp_path: Path, bare: Path) -> None:
+    for tool in ("qemu-system-x86_64", "qemu-img", "setpriv", "mkfs.ext4", "busybox"):
+        (bare / tool).symlink_to("/bin/true")
+    (bare / "zypper").symlink_to("/bin/true")
+    done = _run_elsewhere(tmp_path, bare, "demo")
+    assert (done.returncode, done.stdout) == (0, "called demo\n")
+    assert "missing: libvirtd (runs the lab's domains" in done.stderr
+    assert "in the package libvirt-daemon libvirt-daemon-driver-qemu" in done.stderr
+    assert "going on without" in done.stderr
+
+
+def test_the_bindings_are_built_once_where_they_can_be(
+    tmp_path: Path, bare: Path
+) -> None:
+    for tool in ("qemu-system-x86_64", "qemu-img", "setpriv", "mkfs.ext4", "busybox"):
+        (bare / tool).symlink_to("/bin/true")
+    for tool in ("libvirtd", "virsh", "cc", "pkg-config"):
+        (bare / tool).symlink_to("/bin/true")
+    first = _run_elsewhere(tmp_path, bare, "demo")
+    assert "building libvirt-python (once)" in first.stderr
+    assert first.stdout == "called demo\n"
+    assert "requirements-libvirt.lock" in first.stderr, "what pip was called with"
+    again = _call(tmp_path / "checkout", bare, "demo")
+    assert "building" not in again.stderr
+
+
 def test_the_second_start_prepares_nothing(tmp_path: Path, bare: Path) -> None:
     done = _run_elsewhere(tmp_path, bare, "cli", "--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, "called --version\n", "")
@@ -80,7 +107,7 @@ def _run_elsewhere(
     """Run a copy whose environment is prepared already, with a stand-in program."""
     checkout = tmp_path / "checkout"
     (checkout / ".venv" / "bin").mkdir(parents=True)
-    for name in ("run", "requirements.lock", "pyproject.toml"):
+    for name in ("run", "pyproject.toml", *_LOCKS):
         shutil.copy(ROOT / name, checkout / name)
     for name in ("python", "vmsnap-tui"):
         program = checkout / ".venv" / "bin" / name
@@ -96,6 +123,10 @@ def _run_elsewhere(
         for name in ("requirements.lock", "pyproject.toml")
     ]
     (checkout / ".venv" / "stamp").write_text(f"{checkout}\n{''.join(sums)}")
+    return _call(checkout, path, *words)
+
+
+def _call(checkout: Path, path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "run", *words],
         capture_output=True,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import StartDomain, StartLibvirtd
 from vmsnap_tui.lab import libvirtd as lab_libvirtd
-from vmsnap_tui.lab.libvirtd import Libvirtd
+from vmsnap_tui.lab.libvirtd import Libvirtd, with_account
 from vmsnap_tui.lab.monitor import LabFailed
 
 pytestmark = pytest.mark.libvirt
@@ -123,6 +123,12 @@ def test_what_is_missing_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(lab_libvirtd, "_PATH", str(tmp_path))
     assert lab_libvirtd.unavailable() == "not installed: libvirtd, virsh"
+
+
+def test_an_account_is_added_once() -> None:
+    root, qemu = "root:x:0:\n", "qemu:x:1:\n"
+    assert with_account(root, qemu) == root + qemu
+    assert with_account(root + qemu, "qemu:x:2:\n") == root + qemu
 
 
 _ORDINARY = """

@@ -25,7 +25,10 @@ umask 022
 root=$1
 shift
 while [ $# -gt 0 ]; do
-    [ -e "$root$2" ] || mkdir -p "$root$2"
+    if ! [ -e "$root$2" ]; then
+        mkdir -p "$(dirname "$root$2")"
+        if [ -d "$1" ]; then mkdir "$root$2"; else : >"$root$2"; fi
+    fi
     mount --rbind "$1" "$root$2"
     shift 2
 done

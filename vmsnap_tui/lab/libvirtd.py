@@ -26,6 +26,12 @@ Others = Literal["none", "read", "write"]
 
 _POLL_S = 0.005
 _KVM = Path("/dev/kvm")
+_ACCOUNTS = {
+    "passwd": "libvirt-qemu:x:64055:64055:Libvirt Qemu:/var/lib/libvirt:/bin/false\n",
+    "group": "libvirt-qemu:x:64055:\n",
+}
+"""A root libvirtd of Debian does not start without them, whatever user it is told;
+the package that makes them starts a daemon of the system too."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _SYSTEM = {
@@ -201,6 +207,7 @@ class Libvirtd:
             binds += [Bind(Path(path), Path(path)) for path in there]
         binds += [Bind(self.directory / at, Path(to)) for at, to in _SYSTEM.items()]
         binds.append(Bind(self._capabilities(), Path("/var/cache/libvirt")))
+        binds += [Bind(self.directory / name, Path("/etc", name)) for name in _ACCOUNTS]
         if not self.kvm and _KVM.exists():
             binds.append(Bind(self.directory / "kvm", _KVM))
         return binds
@@ -229,6 +236,10 @@ class Libvirtd:
             (self.directory / place).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._capabilities().mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.directory / "kvm").touch(mode=0o600)
+        for name, account in _ACCOUNTS.items():
+            known = Path("/etc", name).read_text()
+            (self.directory / name).write_text(with_account(known, account))
+            (self.directory / name).chmod(0o644)
         etc = self.directory / ("etc" if self._privileged else "config/libvirt")
         user = pwd.getpwnam(self.qemu_user) if self._privileged else None
         words = _QEMU_CONF.format(
@@ -288,6 +299,15 @@ class Libvirtd:
         ):
             words[name] = str(self.directory / place)
         return words
+
+
+def with_account(known: str, account: str) -> str:
+    """Return lines of accounts with one more, if its name is not among them."""
+    name = account.split(":")[0]
+    lines = known.splitlines(keepends=True)
+    if any(line.startswith(f"{name}:") for line in lines):
+        return known
+    return "".join([*lines, account])
 
 
 def _which(tool: str, root: Path | None = None) -> str | None:
