@@ -1,5 +1,7 @@
 """What a ledger's values say of themselves."""
 
+from dataclasses import replace
+
 from vmsnap_tui.model.ledger import (
     Cell,
     DriftKind,
@@ -9,6 +11,7 @@ from vmsnap_tui.model.ledger import (
     Owner,
     Standing,
 )
+from vmsnap_tui.units import MiB
 
 
 def a_row(name: str, *, drop: tuple[tuple[str, str], ...] = ()) -> LedgerRow:
@@ -32,6 +35,29 @@ def test_a_cell_exists_where_metadata_or_an_image_has_it() -> None:
     assert not Cell("vda", Standing.MISSING, needed=True, in_point=True).exists
     assert Cell("vda", Standing.MISSING, in_metadata=True).exists
     assert Cell("vda", Standing.RECORDING, bitmaps=1).exists
+
+
+def test_a_cell_says_its_state_in_words() -> None:
+    words = {
+        Cell("a", Standing.RECORDING, dirty_bytes=MiB).words: "1.00 MiB dirty",
+        Cell("a", Standing.RECORDING, dirty_bytes=MiB, in_metadata=False).words: (
+            "1.00 MiB, no checkpoint"
+        ),
+        Cell("a", Standing.MISSING, in_metadata=True).words: "no bitmap",
+        Cell("a", Standing.MISSING).words: "missing",
+        Cell("a", Standing.INCONSISTENT).words: "inconsistent",
+        Cell("a", Standing.BUSY, dirty_bytes=MiB).words: "in use 1.00 MiB",
+        Cell("a", Standing.UNTRACKED).words: "",
+    }
+    assert all(said == wanted for said, wanted in words.items()), words
+
+
+def test_whether_the_point_is_stored_is_one_word() -> None:
+    ours = a_row("a")
+    assert ours.stored == "no"
+    assert replace(ours, holding=Holding.STORED).stored == "yes"
+    assert replace(ours, holding=Holding.PENDING).stored == "being made"
+    assert replace(ours, owner=Owner.FOREIGN).stored == ""
 
 
 def test_rows_are_found_by_name_and_by_what_a_repair_does() -> None:

@@ -29,6 +29,7 @@ from tests.plan.ledger_material import (
 from tests.plan.material import EARLIER, PREFIX, a_bitmap, a_disk, a_vm, an_image
 from vmsnap_tui.errors import PlanRefused
 from vmsnap_tui.model.checkpoint import Checkpoint
+from vmsnap_tui.model.job import Job, JobStatus
 from vmsnap_tui.model.ledger import DriftKind, Holding, LedgerRow, Owner, Standing
 from vmsnap_tui.model.point import DiskLevel
 from vmsnap_tui.model.vm import Vm
@@ -304,6 +305,15 @@ def test_rows_are_newest_first_and_a_time_is_read_from_the_name() -> None:
     ]
     assert ledger.rows[0].created_utc == "2026-11-20T02:00:00.000Z"
     assert ledger.rows[-1].created_utc == ""
+
+
+def test_what_was_not_read_is_said() -> None:
+    vm = machine(NAMES["newest"], {"vda": Fate("unread", "keeps none")})
+    ledger = ledger_of(vm, kept("vda"))
+    assert ledger.untold.endswith("cannot be read now")
+    busy = replace(vm, jobs=(Job("j", "backup", JobStatus.RUNNING, 0, 1),))
+    assert ledger_of(busy, kept("vda")).untold.endswith("while a job runs")
+    assert ledger_of(vm, kept("vda"), "you may only look").untold == "you may only look"
 
 
 def test_a_drive_without_a_medium_has_no_column() -> None:

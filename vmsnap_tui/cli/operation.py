@@ -92,7 +92,8 @@ def result_lines(result: "RunResult") -> list[str]:
     if result.point:
         lines.append(f"point        {result.point}")
     for disk in result.disks:
-        parts = [disk.level, format_bytes(disk.bytes), disk.file, disk.reason]
+        size = format_bytes(disk.bytes) if disk.file else ""
+        parts = [disk.level, size, disk.file, disk.reason]
         lines.append(f"{disk.target:<12} " + "  ".join(p for p in parts if p))
     if result.consistency:
         lines.append(f"consistency  {result.consistency}")
@@ -137,7 +138,7 @@ def plan_lines(plan: "Plan") -> list[str]:
 
 def _consequences(plan: "Plan") -> list[str]:
     free = plan.estimates.free_bytes
-    room = format_bytes(plan.estimates.bytes)
+    room = format_bytes(plan.estimates.bytes) if plan.estimates.bytes else ""
     said = {
         "writes about": room if free is None else f"{room} of {format_bytes(free)}",
         "the guest": plan.guest_effect,

@@ -25,6 +25,7 @@ VERBS = {
     "thaw": "thaw",
     "events": "events",
     "doctor": "doctor",
+    "repair": "repair",
     "recover": "recover",
     "demo": "demo",
 }

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from vmsnap_tui.units import format_bytes
+
 Severity = Literal["alarm", "warning", "note"]
 
 
@@ -134,6 +136,24 @@ class Cell:
         """Whether any party but the repository knows of it."""
         return bool(self.in_metadata) or self.bitmaps > 0
 
+    @property
+    def words(self) -> str:
+        """What stands in the matrix; empty where the disk has no part in it."""
+        if self.standing is Standing.UNTRACKED:
+            return ""
+        if self.standing is Standing.MISSING and self.in_metadata:
+            return "no bitmap"
+        if self.dirty_bytes is None:
+            return self.standing.value
+        dirty = format_bytes(self.dirty_bytes)
+        if self.standing is not Standing.RECORDING:
+            return f"{self.standing.value} {dirty}"
+        return f"{dirty}, no checkpoint" if self._lost else f"{dirty} dirty"
+
+    @property
+    def _lost(self) -> bool:
+        return self.in_metadata is False
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
@@ -161,6 +181,15 @@ class LedgerRow:
     @property
     def mendable(self) -> bool:
         return bool(self.adopt or self.drop)
+
+    @property
+    def stored(self) -> str:
+        """Whether its point is in the repository, in a word."""
+        if self.owner is not Owner.OURS:
+            return ""
+        return {Holding.STORED: "yes", Holding.NONE: "no"}.get(
+            self.holding, self.holding.value
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,18 @@ def ledger_of(vm: Vm, kept: Kept | None, untold: str = "") -> Ledger:
         rows=tuple(rows),
         next=next_backups(vm, kept.shelf if kept else None),
         drifts=_of_the_machine(vm, kept),
-        untold=untold,
+        untold=untold or _unread(vm, disks),
     )
+
+
+def _unread(vm: Vm, disks: tuple[Disk, ...]) -> str:
+    """Which images' bitmaps were not read: those behind a job's filter, and on QEMU
+    before 10 all below the active one while a job exists."""
+    unread = [i.path for disk in disks for i in disk.chain if not i.bitmaps_known]
+    if not unread:
+        return ""
+    why = "while a job runs" if vm.jobs else "now"
+    return f"the bitmaps of {', '.join(unread)} cannot be read {why}"
 
 
 def next_backups(vm: Vm, shelf: Shelf | None) -> tuple[NextBackup, ...]:
