@@ -76,8 +76,8 @@ def test_the_demo_does_without_libvirt(tmp_path: Path, bare: Path) -> None:
     (bare / "zypper").symlink_to("/bin/true")
     done = _run_elsewhere(tmp_path, bare, "demo")
     assert (done.returncode, done.stdout) == (0, "called demo\n")
-    assert "missing: libvirtd (runs the lab's domains" in done.stderr
-    assert "in the package libvirt-daemon libvirt-daemon-driver-qemu" in done.stderr
+    assert "missing: virsh (makes and ends the lab's domains)" in done.stderr
+    assert "in the package libvirt-client\n" in done.stderr
     assert "going on without" in done.stderr
 
 
