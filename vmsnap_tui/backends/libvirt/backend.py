@@ -1,0 +1,206 @@
+"""The domains of one libvirt, as a `Backend`."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from vmsnap_tui.backends.base import (
+    BackendEvent,
+    InstantTaken,
+    Link,
+    LinkChanged,
+    VmChanged,
+    Wire,
+    WireHeard,
+)
+from vmsnap_tui.backends.libvirt import calls
+from vmsnap_tui.backends.libvirt.commands import LibvirtWire
+from vmsnap_tui.backends.libvirt.domain_xml import Definition
+from vmsnap_tui.backends.libvirt.effects import Effects
+from vmsnap_tui.backends.libvirt.heard import Heard
+from vmsnap_tui.backends.libvirt.limits import limits_of
+from vmsnap_tui.backends.libvirt.reader import Reader
+from vmsnap_tui.backends.libvirt.session import Session
+from vmsnap_tui.backends.libvirt.uri import parse_uri
+from vmsnap_tui.backends.listeners import Listeners
+from vmsnap_tui.errors import ConnectionLost, NoConnection, StepFailed
+from vmsnap_tui.model.instant import BackupInstant
+from vmsnap_tui.model.job import Job
+from vmsnap_tui.model.limit import Limit
+from vmsnap_tui.model.vm import Vm
+
+T = TypeVar("T")
+
+
+class LibvirtBackend:
+    """One connection to one libvirt. Raises UsageError when the URI is malformed."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.wire: Wire = LibvirtWire(uri)
+        self._parsed = parse_uri(uri)
+        self._listeners = Listeners()
+        self._session = Session(self._parsed, self._heard, self._link_changed)
+        self._reader = Reader(self._session, uri, self._limits, self._changed)
+        self._effects = Effects(self._session, self._reader.lock)
+
+    @property
+    def link(self) -> Link:
+        return self._session.link
+
+    async def open(self) -> None:
+        await self._session.open()
+
+    async def close(self) -> None:
+        await self._reader.close()
+        await self._session.close()
+        self._listeners.end()
+
+    async def read(self) -> tuple[Vm, ...]:
+        return await _asked(self._reader.read())
+
+    async def glance(self) -> tuple[Vm, ...]:
+        return await _asked(self._reader.glance())
+
+    async def look(self, vm: str) -> Vm:
+        return await _asked(self._reader.look(vm))
+
+    async def inspect(self, vm: str) -> Vm:
+        return await _asked(self._reader.inspect(vm))
+
+    async def jobs(self, vm: str) -> tuple[Job, ...]:
+        return await _asked(self._reader.jobs(vm))
+
+    async def definition(self, vm: str) -> bytes:
+        xml = await _asked(self._session.act(calls.definition, vm, domain=vm))
+        return xml.encode()
+
+    def events(self) -> AsyncIterator[BackendEvent]:
+        return self._listeners.listen()
+
+    async def adopt_checkpoint(
+        self, vm: str, name: str, targets: tuple[str, ...]
+    ) -> None:
+        await self._effects.adopt_checkpoint(vm, name, targets)
+        self._changed(vm)
+
+    async def pause_job(self, vm: str, job: str) -> None:
+        raise _no_pause(job)
+
+    async def resume_job(self, vm: str, job: str) -> None:
+        raise _no_pause(job)
+
+    async def cancel_job(self, vm: str, job: str) -> None:
+        await self._session.act(calls.cancel_job, vm, job, domain=vm)
+
+    async def set_job_speed(self, vm: str, job: str, bytes_per_s: int) -> None:
+        await self._session.act(calls.set_job_speed, vm, job, bytes_per_s, domain=vm)
+
+    async def attach_targets(self, vm: str, instant: BackupInstant) -> None:
+        await self._effects.attach_targets(vm, instant)
+        self._changed(vm)
+
+    async def detach_targets(self, vm: str, instant: BackupInstant) -> None:
+        await self._effects.detach_targets(vm, instant)
+        self._changed(vm)
+
+    async def drop_targets(self, vm: str, instant: BackupInstant) -> None:
+        await self._effects.drop_targets(vm, instant)
+        self._changed(vm)
+
+    async def start_backup(self, vm: str, instant: BackupInstant) -> InstantTaken:
+        taken = await self._effects.start_backup(vm, instant)
+        self._changed(vm)
+        return taken
+
+    async def backup_started(self, vm: str, instant: BackupInstant) -> bool:
+        return await self._effects.backup_started(vm, instant)
+
+    async def await_jobs(
+        self,
+        vm: str,
+        instant: BackupInstant,
+        progress: Callable[[tuple[Job, ...]], None],
+    ) -> None:
+        await self._effects.await_jobs(vm, instant, progress)
+
+    async def finalize_jobs(self, vm: str, instant: BackupInstant) -> None:
+        await self._effects.finalize_jobs(vm, instant)
+
+    async def abort_backup(
+        self, vm: str, instant: BackupInstant, *, was_running: bool
+    ) -> None:
+        await self._effects.abort_backup(vm, instant, was_running=was_running)
+        self._changed(vm)
+
+    async def drop_bitmaps(
+        self, vm: str, bitmaps: tuple[tuple[str, str], ...]
+    ) -> tuple[str, ...]:
+        kept = await self._effects.drop_bitmaps(vm, bitmaps)
+        self._changed(vm)
+        return kept
+
+    async def is_gone(self, vm: str) -> bool:
+        return await self._effects.is_gone(vm)
+
+    def _limits(self, vm: Vm, definition: Definition) -> tuple[Limit, ...]:
+        return limits_of(
+            self._session.libvirt_version,
+            vm.capabilities.qemu_version,
+            read_only=self._session.read_only,
+            local=self._local,
+            agent=vm.agent,
+            state=vm.state,
+            disks=vm.disks,
+            checkpoints=vm.checkpoints,
+            snapshots=vm.snapshots,
+            uefi=definition.uefi,
+        )
+
+    @property
+    def _local(self) -> bool:
+        """A unix socket may be forwarded: then the daemon's host has another name."""
+        if not self._parsed.local:
+            return False
+        theirs = self._session.host_name.partition(".")[0]
+        return self._parsed.in_process or theirs in (_host_name(), "localhost", "")
+
+    def _heard(self, heard: Heard) -> None:
+        self._listeners.tell(
+            WireHeard(heard.domain_uuid, heard.name, heard.data, heard.at_s)
+        )
+        self._effects.heard(heard)
+        if self._reader.heard(heard):
+            self._changed(heard.domain_uuid)
+
+    def _link_changed(self, change: LinkChanged) -> None:
+        if change.link is not Link.UP:
+            self._effects.link_changed()
+        else:
+            self._reader.forget()
+        self._listeners.tell(change)
+
+    def _changed(self, uuid: str) -> None:
+        self._listeners.tell(VmChanged(uuid))
+
+
+async def _asked(asking: Awaitable[T]) -> T:
+    """Reads tell that nobody answers by NoConnection."""
+    try:
+        return await asking
+    except (ConnectionLost, StepFailed) as error:
+        raise NoConnection(
+            error.cause, evidence=error.evidence, remedy=error.remedy
+        ) from error
+
+
+def _no_pause(job: str) -> StepFailed:
+    return StepFailed(
+        "libvirt has no call to pause a job",
+        evidence=job,
+        remedy="limit its speed, or cancel it",
+    )
+
+
+def _host_name() -> str:
+    return socket.gethostname().partition(".")[0]
