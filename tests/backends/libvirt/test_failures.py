@@ -125,6 +125,8 @@ def test_a_connection_that_was_closed_is_no_answer() -> None:
             True,
         ),
         (_error(88, "access denied: 'QEMU' denied access", 0), True),
+        (_error(89, "error from service: PolicyKit1 was not provided", 0), True),
+        (_error(1, "internal error: Unable to get system bus connection: x", 0), True),
         (_error(38, "Failed to connect socket to 'F': Permission denied", 7, 13), True),
         (_error(38, "Failed to connect socket to 'F': No such file", 7, 2), False),
         (_error(38, "Cannot recv data: Permission denied (publickey)", 7, 104), False),

@@ -53,6 +53,8 @@ _RIGHTS_CODES = frozenset(
         libvirt.VIR_ERR_OPERATION_DENIED,
     }
 )
+_NO_BUS = "Unable to get system bus connection"
+"""From a libvirtd that is to ask polkit, and cannot."""
 
 _RETRY = "put right what libvirt names, and try again"
 _LOOK = "look at the machine again, then decide"
@@ -156,9 +158,13 @@ def lost(evidence: str) -> ConnectionLost:
 
 
 def lacks_rights(error: libvirt.libvirtError) -> bool:
-    """Whether a connection was refused for want of rights, so that a read-only one
-    may be had."""
-    return _code(error) in _RIGHTS_CODES or _errno(error) == errno.EACCES
+    """Whether a connection was refused for want of rights, or because nobody could be
+    asked for them, so that a read-only one may be had."""
+    return (
+        _code(error) in _RIGHTS_CODES | {libvirt.VIR_ERR_DBUS_SERVICE}
+        or _errno(error) == errno.EACCES
+        or _NO_BUS in _message(error)
+    )
 
 
 def unreachable(error: libvirt.libvirtError, uri: LibvirtUri) -> NoConnection:
