@@ -1,11 +1,15 @@
-"""The demo's lab: two machines, a repository, and nothing left behind."""
+"""The demo's lab: machines, a domain, a repository, and nothing left behind."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 
+from vmsnap_tui.lab import lab as lab_module
+from vmsnap_tui.lab import libvirtd
 from vmsnap_tui.lab.lab import Lab
-from vmsnap_tui.lab.monitor import LabMonitor
+from vmsnap_tui.lab.machines import Machine
+from vmsnap_tui.lab.monitor import LabFailed, LabMonitor
 
 
 @pytest.mark.qemu
@@ -23,13 +27,13 @@ async def test_the_machines_run_while_the_block_lasts() -> None:
         assert lab.guest_reason
     assert not directory.exists()
     assert not any(Path("/proc", str(pid)).exists() for pid in pids)
-    assert said == ["starting web-01", "starting db-01"]
+    assert said == ["starting web-01", "starting db-01", "starting libvirtd"]
 
 
 @pytest.mark.qemu
 async def test_connections_name_sockets_that_answer() -> None:
     async with Lab(guests=False) as lab:
-        for machine, connection in zip(lab.machines, lab.connections, strict=True):
+        for machine, connection in zip(lab.machines, lab.connections, strict=False):
             assert connection == (
                 f"qmp://{machine.qmp_path}?agent={machine.agent_path}"
                 f"&name={machine.name}"
@@ -37,6 +41,59 @@ async def test_connections_name_sockets_that_answer() -> None:
             monitor = await LabMonitor.connect(machine.qmp_path)
             assert await monitor.execute("query-uuid") == {"UUID": machine.uuid}
             await monitor.close()
+
+
+@pytest.mark.libvirt
+async def test_a_domain_comes_while_the_ui_opens() -> None:
+    async with Lab(guests=False) as lab:
+        assert lab.libvirt_reason == ""
+        (mail,) = lab.domains
+        assert lab.connections[2:] == (mail.libvirtd.uri,)
+        await lab.booted()
+        assert await mail.libvirtd.virsh("list", "--name") == "mail-01"
+        assert list(mail.disks) == ["vda", "vdb"]
+        first_pid = mail.libvirtd.first_pid
+    assert not Path("/proc", str(first_pid)).exists()
+
+
+@pytest.mark.parametrize("missing", ["libvirt", "virsh"])
+async def test_where_libvirt_is_not_the_lab_does_without(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "libvirt":
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    else:
+        monkeypatch.setattr(lab_module, "unavailable", lambda: "not installed: virsh")
+    async with Lab(guests=False) as lab:
+        assert lab.domains == ()
+        assert missing in lab.libvirt_reason
+        assert len(lab.connections) == len(lab.machines)
+
+
+@pytest.mark.libvirt
+async def test_a_libvirtd_that_does_not_start_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libvirtd, "_LIBVIRTD_CONF", "no_such = {{")
+    said: list[str] = []
+    async with Lab(said.append, guests=False) as lab:
+        assert "libvirtd did not start" in lab.libvirt_reason
+        assert said[-1] == f"no libvirt: {lab.libvirt_reason}"
+        assert [machine.running for machine in lab.machines] == [True, True]
+
+
+async def test_a_machine_that_does_not_start_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(_: Machine) -> None:
+        raise LabFailed("no memory")
+
+    monkeypatch.setattr(Machine, "start", refused)
+    lab = Lab(guests=False)
+    with pytest.raises(LabFailed, match="no memory"):
+        async with lab:
+            pass
+    assert not lab.repository.parent.exists()
 
 
 @pytest.mark.guest
@@ -48,3 +105,6 @@ async def test_the_guests_boot_and_write() -> None:
             mounted = await machine.ask_agent("guest-get-fsinfo")
             places = {each["mountpoint"] for each in mounted}
             assert places == {"/disks/vda", "/disks/vdb"}
+        (mail,) = lab.domains
+        said = await mail.libvirtd.virsh("domfsinfo", mail.name)
+        assert "/disks/vda" in said and "/disks/vdb" in said

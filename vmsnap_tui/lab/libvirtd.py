@@ -119,6 +119,11 @@ class Libvirtd:
         """Whether the daemon runs; its domains may without it."""
         return self._daemon is not None and self._daemon.returncode is None
 
+    @property
+    def first_pid(self) -> int:
+        """The process with which the daemon and all its domains end."""
+        return self._enclosure.first_pid
+
     def log(self, domain: str) -> Path:
         """Return the file that takes what the QEMU of a domain prints."""
         if self._privileged:

@@ -10,7 +10,10 @@ def test_the_lab_is_there_for_the_block_and_gone_after_it() -> None:
     with lab_running(said.append, guests=False) as lab:
         sockets = [machine.qmp_path for machine in lab.machines]
         pids = [machine.pid for machine in lab.machines]
-        assert len(lab.connections) == 2
+        assert lab.connections == (
+            *(machine.connection for machine in lab.machines),
+            *(domain.connection for domain in lab.domains),
+        )
         assert all(path.is_socket() for path in sockets)
         directory = lab.repository.parent
     assert "starting web-01" in said
