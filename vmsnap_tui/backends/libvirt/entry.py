@@ -1,8 +1,7 @@
 """What is kept of one domain between readings, and what events have told since."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
-from enum import Enum, auto
 
 from vmsnap_tui.backends.libvirt import job_facts
 from vmsnap_tui.backends.libvirt.asking import Asked, Sight
@@ -16,15 +15,8 @@ from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.vm import Vm
 
 
-class Topic(Enum):
-    """What an event may be about."""
-
-    DEFINITION = auto()
-    JOBS = auto()
-
-
 class Tidings:
-    """When something was last heard of a domain, in a time of its own.
+    """When something was last heard of each domain, in a time of its own.
 
     An answer is as old as its question: what is heard in between makes it stale. So a
     question that failed leaves what it was about due, too.
@@ -32,13 +24,12 @@ class Tidings:
 
     def __init__(self) -> None:
         self.now = 1
-        self._heard: dict[tuple[str, Topic], int] = {}
+        self._heard: dict[str, int] = {}
         self._missed = 0
 
-    def hear(self, uuid: str, *topics: Topic) -> None:
+    def hear(self, uuid: str) -> None:
         self.now += 1
-        for topic in topics:
-            self._heard[uuid, topic] = self.now
+        self._heard[uuid] = self.now
 
     def miss(self) -> None:
         """Nobody knows what would have been heard."""
@@ -46,14 +37,15 @@ class Tidings:
         self._missed = self.now
         self._heard.clear()
 
-    def since(self, asked_at: int, uuid: str, topic: Topic) -> bool:
-        return asked_at < max(self._missed, self._heard.get((uuid, topic), 0))
+    def since(self, asked_at: int, uuid: str) -> bool:
+        if asked_at >= self.now:
+            return False
+        return asked_at < max(self._missed, self._heard.get(uuid, 0))
 
-    def keep(self, uuids: Iterable[str]) -> None:
+    def keep(self, uuids: Container[str]) -> None:
         """Of domains that are gone nothing more is kept."""
-        kept = set(uuids)
-        for key in [key for key in self._heard if key[0] not in kept]:
-            del self._heard[key]
+        for uuid in [uuid for uuid in self._heard if uuid not in uuids]:
+            del self._heard[uuid]
 
 
 class Entry:

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from vmsnap_tui.backends.libvirt import asking
 from vmsnap_tui.backends.libvirt.bitmaps import inspected, parse_blocks, parse_nodes
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
-from vmsnap_tui.backends.libvirt.entry import Entry, Tidings, Topic
+from vmsnap_tui.backends.libvirt.entry import Entry, Tidings
 from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.portrait import node_name, portrait
 from vmsnap_tui.backends.libvirt.states import is_active
@@ -38,16 +38,17 @@ COUNTED_AT_ONCE = 4
 """Counting reads the bitmaps of a whole chain, some milliseconds of a QEMU's time."""
 OVERLAY_S = 0.5
 """From an image being made to its being on top of a chain, of which no event tells."""
+AT_ONCE = 4
+"""While one thread takes an answer apart, libvirtd works on those of the others."""
 _BATCH = 250
 _GRAPH_SAFE = (10, 8, 0), (10, 0)
 """libvirt and QEMU from which the block graph may be read while a job runs."""
 
 _DEFINITION_TOLD = frozenset(
     {"metadata-change", "disk-change", "device-added", "device-removed"}
-    | {"agent-lifecycle", "block-job"}
+    | {"agent-lifecycle", "block-job", "lifecycle"}
 )
 _JOBS_TOLD = frozenset({"block-job", "job-completed"})
-_STATE_TOLD = frozenset({"lifecycle", "io-error"})
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ class Reader:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._errands: dict[str, asyncio.Task[None]] = {}
         self._overlays: dict[str, asyncio.TimerHandle] = {}
-        self._tidings = Tidings()
+        self._of_definitions = Tidings()
+        self._of_jobs = Tidings()
         self._capabilities = Capabilities((0, 0, 0))
         self._with_safe_graph = self._capabilities
 
@@ -124,14 +126,17 @@ class Reader:
     def heard(self, event: Heard) -> bool:
         """Take note of an event; whether the next list will show something new."""
         uuid, data = event.domain_uuid, event.data
-        topics = _topics(event)
-        self._tidings.hear(uuid, *topics)
+        defined, jobs = event.name in _DEFINITION_TOLD, _is_of_jobs(event.name)
+        if defined:
+            self._of_definitions.hear(uuid)
+        if jobs:
+            self._of_jobs.hear(uuid)
         entry = self._entries.get(uuid)
         if event.name == "block-job" and entry is not None:
             entry.note_ready(str(data.get("disk")), ready=data.get("status") == "ready")
         if event.name == "JOB_STATUS_CHANGE" and data.get("status") == "null":
             self._expect_overlay(uuid, str(data.get("id")))
-        return bool(topics) or event.name in _STATE_TOLD
+        return defined or jobs or event.name == "io-error"
 
     def _expect_overlay(self, uuid: str, job: str) -> None:
         """libvirt has made an image: it is in a chain a moment later."""
@@ -139,7 +144,7 @@ class Reader:
             return
 
         def look_again() -> None:
-            self._tidings.hear(uuid, Topic.DEFINITION)
+            self._of_definitions.hear(uuid)
             self._changed(uuid)
 
         loop = asyncio.get_running_loop()
@@ -150,7 +155,8 @@ class Reader:
 
     def forget(self) -> None:
         """Events were missed: the connection went, and came back."""
-        self._tidings.miss()
+        self._of_definitions.miss()
+        self._of_jobs.miss()
 
     async def close(self) -> None:
         """Let go of what is under way on the side."""
@@ -214,13 +220,14 @@ class Reader:
     async def _census(self) -> list[asking.Seen]:
         seen = await self._calls.watch(asking.census)
         due = [each for each in seen if self._is_due(each)]
-        while due:
-            batch, due = due[:_BATCH], due[_BATCH:]
-            await self._define(batch)
+        size = min(_BATCH, max(1, -(-len(due) // AT_ONCE)))
+        batches = [due[at : at + size] for at in range(0, len(due), size)]
+        await asyncio.gather(*map(self._define, batches))
         uuids = {each.uuid for each in seen}
         for gone in self._entries.keys() - uuids:
             del self._entries[gone]
-        self._tidings.keep(uuids)
+        self._of_definitions.keep(uuids)
+        self._of_jobs.keep(uuids)
         for each in seen:
             if each.uuid in self._entries:
                 self._entries[each.uuid].see(each.state)
@@ -234,10 +241,10 @@ class Reader:
         known = entry.definition
         if known.name != seen.name or known.domain_id != seen.run:
             return True
-        return self._tidings.since(entry.defined_at, seen.uuid, Topic.DEFINITION)
+        return self._of_definitions.since(entry.defined_at, seen.uuid)
 
     async def _define(self, batch: list[asking.Seen]) -> None:
-        asked_at = self._tidings.now
+        asked_at = self._of_definitions.now
         found = await self._calls.watch(
             asking.definitions, [seen.handle for seen in batch]
         )
@@ -304,18 +311,18 @@ class Reader:
 
     async def _sight(self, key: str) -> Entry:
         """What a look tells, kept for the next list. Raises NotFound."""
-        asked_at = self._tidings.now
+        defined_at, jobs_at = self._of_definitions.now, self._of_jobs.now
         sight = await self._calls.act(
             asking.look, _checked(key), self._safe, domain=key, timeout_s=LOOK_LIMIT_S
         )
-        entry = self._take(sight.definition, sight.state, asked_at)
+        entry = self._take(sight.definition, sight.state, defined_at)
         entry.look(sight)
-        entry.take_jobs(sight.jobs, asked_at)
+        entry.take_jobs(sight.jobs, jobs_at)
         entry.counted_at_s = monotonic()
         return entry
 
     async def _fetch_jobs(self, entry: Entry, limit_s: float) -> tuple[Job, ...]:
-        uuid, asked_at = entry.uuid, self._tidings.now
+        uuid, asked_at = entry.uuid, self._of_jobs.now
         facts = await self._calls.act(
             asking.job_facts, uuid, entry.definition, domain=uuid, timeout_s=limit_s
         )
@@ -324,7 +331,7 @@ class Reader:
 
     async def _count(self, entry: Entry) -> None:
         uuid, known = entry.uuid, entry.definition
-        asked_at = self._tidings.now
+        asked_at = self._of_jobs.now
         async with self.lock(uuid):
             entry.counted_at_s = monotonic()
             facts, checkpoints = await self._calls.act(
@@ -347,7 +354,7 @@ class Reader:
             entry = self._entries.get(each.uuid)
             if entry is None or not is_active(each.state[0]):
                 continue
-            told = self._tidings.since(entry.jobs_at, each.uuid, Topic.JOBS)
+            told = self._of_jobs.since(entry.jobs_at, each.uuid)
             if told or not entry.jobs_at or (known and entry.jobs):
                 due[each.uuid] = partial(self._fetch_jobs, entry, ERRAND_LIMIT_S)
         return due
@@ -398,14 +405,8 @@ class Reader:
         return task
 
 
-def _topics(event: Heard) -> tuple[Topic, ...]:
-    found = []
-    if event.name in _DEFINITION_TOLD or event.name == "lifecycle":
-        found.append(Topic.DEFINITION)
-    of_job = event.name.startswith(("JOB_", "BLOCK_JOB_"))
-    if of_job or event.name in _JOBS_TOLD:
-        found.append(Topic.JOBS)
-    return tuple(found)
+def _is_of_jobs(event: str) -> bool:
+    return event in _JOBS_TOLD or event.startswith(("JOB_", "BLOCK_JOB_"))
 
 
 def _indexes(definition: Definition) -> dict[str, int]:
