@@ -57,8 +57,10 @@ _log = logging.getLogger(__name__)
 class Calls(Protocol):
     """What is used of a session."""
 
-    libvirt_version: tuple[int, int, int]
-    read_only: str
+    @property
+    def libvirt_version(self) -> tuple[int, int, int]: ...
+    @property
+    def read_only(self) -> str: ...
 
     async def watch(
         self,
