@@ -6,8 +6,18 @@ import pytest
 
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import BUILD, CACHE, FLEET, INTERRUPTED, MAIL, WEB
+from vmsnap_tui.tui.scenes_libvirt import BUILD as SILENT
+from vmsnap_tui.tui.scenes_libvirt import (
+    DESKTOP,
+    FAR,
+    FORBIDDEN,
+    HOST,
+    RIGHT,
+    SHOP,
+)
 from vmsnap_tui.tui.still import Still, StillConnection
 
 _TO_WEB = ("down", "down", "down", "down")
@@ -77,3 +87,24 @@ async def test_quitting_asks_only_while_something_runs(stage: Stage) -> None:
     async with stage(FLEET, "q") as pilot:
         await pilot.pause()
     assert app_of(pilot).return_code == 0
+
+
+async def test_what_libvirt_cannot_do_is_the_reason_with_the_version_that_can(
+    stage: Stage,
+) -> None:
+    async with stage(HOST) as pilot:
+        app = app_of(pilot)
+        assert "only while it runs" in app.why_not("backup", DESKTOP.key)
+        assert app.why_not("backup", FAR[0].key) == f"{RIGHT}."
+        assert app.why_not("freeze", FAR[0].key) == f"{RIGHT}."
+        assert "org.qemu.guest_agent.0" in app.why_not("freeze", SILENT.key)
+        reason = app.why_unable(Ability.REVERT_EXTERNAL, SHOP)
+        assert reason.endswith("(needs libvirt 9.9).")
+        assert app.why_not("backup", SHOP.key) == app.why_not("freeze", SHOP.key) == ""
+        assert app.why_not("pause", SHOP.key) == ""  # of the event list too
+
+
+async def test_the_key_says_the_reason(stage: Stage) -> None:
+    async with stage(FORBIDDEN, "down", "b", size=(120, 36)) as pilot:
+        await until(pilot, lambda: "usermod -aG" in screen_text(pilot))
+        assert type(pilot.app.screen).__name__ == "HomeScreen"

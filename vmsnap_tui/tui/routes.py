@@ -8,19 +8,32 @@ from textual.app import App
 
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.errors import VmsnapError
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.tui.observed import Observed
 from vmsnap_tui.units import format_duration
 
 if TYPE_CHECKING:
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.engine.runs import RunHandle
+    from vmsnap_tui.model.vm import Vm
     from vmsnap_tui.tui.app import VmsnapApp
     from vmsnap_tui.tui.screens.base import BaseScreen
 
 FREEZE_S = 5.0
 """How long a freeze by hand lasts: enough for a storage snapshot, short for a guest."""
 
-_NEEDS_VM = {"backup", "restore", "freeze", "open"}
+_NEEDS_VM = {"backup", "restore", "freeze", "open", "ledger"}
+_ABILITIES = {"backup": Ability.BACKUP, "freeze": Ability.FREEZE}
+"""What each action asks of the machine's hypervisor."""
+
+
+def _why_not_now(name: str, vm: Vm) -> str:
+    """What the hypervisor could do, and the machine as it is cannot."""
+    if name == "backup" and all(disk.unfit for disk in vm.disks):
+        return "The machine has no disk that can be backed up."
+    if name == "freeze" and (vm.agent is None or vm.agent.answers is False):
+        return "The guest agent does not answer."
+    return ""
 
 
 class Routes(App[None]):
@@ -35,23 +48,24 @@ class Routes(App[None]):
             return "No operation was interrupted: there is nothing to recover."
         if name == "watch" and not self.engine.runs:
             return "No operation was begun here."
-        if name not in _NEEDS_VM:
-            return ""
         vm = self.observed.vm(vm_key)
-        if vm is None or vm_key is None:
+        if name in _NEEDS_VM and (vm is None or vm_key is None):
             return "No machine is highlighted."
+        if vm is None or vm_key is None:
+            return ""
         if name == "restore" and self.observed.last_point(vm_key) is None:
             return "The machine has no point yet: b makes one."
-        if name not in ("backup", "freeze"):
+        if name not in _ABILITIES:
             return ""
-        connection = self.observed.connection_of(vm_key)
+        return self.why_unable(_ABILITIES[name], vm) or _why_not_now(name, vm)
+
+    def why_unable(self, ability: Ability, vm: Vm) -> str:
+        """Why its connection or its hypervisor cannot, or nothing."""
+        connection = self.observed.connection_of(vm.key)
         if connection is None or connection.link is not Link.UP:
             return "The connection is down; this is what was read last."
-        if name == "backup" and all(disk.unfit for disk in vm.disks):
-            return "The machine has no disk that can be backed up."
-        if name == "freeze" and (vm.agent is None or vm.agent.answers is False):
-            return "The guest agent does not answer."
-        return ""
+        limit = vm.limit(ability)
+        return f"{limit.sentence}." if limit else ""
 
     @property
     def _on_top(self) -> BaseScreen[None]:
@@ -74,6 +88,11 @@ class Routes(App[None]):
         from vmsnap_tui.tui.screens.points import PointsScreen
 
         self.push_screen(PointsScreen(vm_key))
+
+    def open_ledger(self, vm_key: str) -> None:
+        from vmsnap_tui.tui.screens.ledger import LedgerScreen
+
+        self.push_screen(LedgerScreen(vm_key))
 
     def open_restore(self, point_id: str) -> None:
         from vmsnap_tui.tui.screens.restore_form import RestoreForm
@@ -103,6 +122,10 @@ class Routes(App[None]):
 
     def do_points(self) -> None:
         self.open_points(self._on_top.vm_key)
+
+    def do_ledger(self) -> None:
+        if key := self._on_top.vm_key:
+            self.open_ledger(key)
 
     def do_restore(self) -> None:
         if stored := self.observed.last_point(self._on_top.vm_key or ""):

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from vmsnap_tui.tui.scene import Scene, play
 
-_REGISTRIES = ("vmsnap_tui.tui.scenes", "vmsnap_tui.tui.scenes_operations")
+_REGISTRIES = (
+    "vmsnap_tui.tui.scenes",
+    "vmsnap_tui.tui.scenes_libvirt",
+    "vmsnap_tui.tui.scenes_operations",
+)
 
 
 def every_scene() -> tuple[Scene, ...]:

@@ -19,7 +19,7 @@ from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.journal import Header, Line
 from vmsnap_tui.engine.machine import Direction, Mark, Record
 from vmsnap_tui.engine.settings import Settings
-from vmsnap_tui.errors import NoConnection
+from vmsnap_tui.errors import NoConnection, NotFound
 from vmsnap_tui.model.point import Point, Verification
 from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.plan.plan import Plan
@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 20, 12, 4, 31, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StillConnection:
-    """A connection and its one machine.
+    """A connection and its machines: one behind a socket, `vms` of a libvirt.
 
     `refused` is why it was never reached, `lost` why it went after the first read.
     """
@@ -42,13 +42,18 @@ class StillConnection:
     vm: Vm | None = None
     refused: str = ""
     lost: str = ""
+    vms: tuple[Vm, ...] = ()
+
+    @property
+    def machines(self) -> tuple[Vm, ...]:
+        return self.vms if self.vm is None else (self.vm, *self.vms)
 
 
 class StillBackend(MemoryBackend):
     """Reads as it was told; effects are those of a machine in memory."""
 
     def __init__(self, still: StillConnection) -> None:
-        super().__init__(still.vm.name if still.vm else "none")
+        super().__init__(still.machines[0].name if still.machines else "none")
         self.uri = still.uri
         self.wire: Wire = QmpWire()
         self._still = still
@@ -63,10 +68,16 @@ class StillBackend(MemoryBackend):
         return await self.read()
 
     async def read(self) -> tuple[Vm, ...]:
-        if self.link is not Link.UP or self._still.vm is None:
+        if self.link is not Link.UP or not self._still.machines:
             raise NoConnection(self._still.refused or self._still.lost)
         self._was_read.set()
-        return (self._still.vm,)
+        return self._still.machines
+
+    async def look(self, vm: str) -> Vm:
+        for found in await self.read():
+            if found.key == vm:
+                return found
+        raise NotFound("no such VM", evidence=vm)
 
     def events(self) -> AsyncIterator[BackendEvent]:
         return self._lost_after_read() if self._still.lost else super().events()

@@ -17,16 +17,19 @@ from tests.tui.operation_stage import (
 )
 from vmsnap_tui.engine.events import FleetChanged
 from vmsnap_tui.errors import PlanRefused
+from vmsnap_tui.model.limit import Ability, Limit
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import BackupRequest, Level, Request
 from vmsnap_tui.tui.fixed_operations import KEY, OPERATION, completed, copying, web
+from vmsnap_tui.tui.scenes_libvirt import SHOP
 from vmsnap_tui.tui.screens.backup_form import BackupForm
 from vmsnap_tui.tui.screens.confirm import ConfirmDialog
 from vmsnap_tui.tui.screens.home import HomeScreen
 from vmsnap_tui.tui.screens.plan_review import PlanReview
 from vmsnap_tui.tui.screens.run_watch import RunWatch
 from vmsnap_tui.tui.still_operations import StillEngine
+from vmsnap_tui.tui.widgets.fields import Choice, TickBox
 from vmsnap_tui.units import MiB
 
 
@@ -64,7 +67,7 @@ async def test_the_defaults_are_all_disks_the_best_level_and_a_freeze() -> None:
 async def test_a_disk_that_is_unticked_is_left_out() -> None:
     engine = StillEngine(web())
     async with on_stage(engine, form) as pilot:
-        await pilot.press(*["up"] * 4, "space")
+        await pilot.press(*["up"] * 5, "space")
         await planned(pilot)
         assert last_request(engine).exclude == ("vdb",)
         assert "left out" in shown(pilot)
@@ -73,7 +76,7 @@ async def test_a_disk_that_is_unticked_is_left_out() -> None:
 async def test_without_any_disk_it_says_so_in_place() -> None:
     engine = StillEngine(web())
     async with on_stage(engine, form) as pilot:
-        await pilot.press(*["up"] * 4, "space", "up", "space")
+        await pilot.press(*["up"] * 5, "space", "up", "space")
         await planned(pilot)
         assert "no disk is ticked" in shown(pilot)
         await pilot.press("enter")
@@ -196,3 +199,34 @@ async def test_a_hostile_name_is_text_on_every_screen_of_the_way() -> None:
         await pilot.press("escape", "escape")
         await reached(pilot, HomeScreen)
         assert "\x1b" not in shown(pilot) + told(pilot)
+
+
+async def test_what_libvirt_cannot_do_is_greyed_with_the_reason() -> None:
+    engine = StillEngine(replace(web(), limits=SHOP.limits))
+    async with on_stage(engine, form) as pilot:
+        text = shown(pilot)
+        assert "[-] not possible: libvirt's backups are not compressed" in text
+        assert last_request(engine).compress is False
+        assert "(-)" not in text
+
+
+async def test_compression_is_a_choice_where_it_can_be_had() -> None:
+    engine = StillEngine(web())
+    async with on_stage(engine, form) as pilot:
+        top(pilot, BackupForm).query_one("#compress", TickBox).action_flip()
+        await planned(pilot)
+        assert last_request(engine).compress is True
+
+
+async def test_a_limit_that_comes_while_the_form_is_open_changes_it() -> None:
+    engine = StillEngine(web())
+    async with on_stage(engine, form) as pilot:
+        top(pilot, BackupForm).query_one("#level", Choice).action_move(2)
+        await planned(pilot)
+        assert last_request(engine).level is Level.INCREMENTAL
+        never = Limit(Ability.INCREMENTAL, "no record here", "QEMU 99")
+        become(pilot, replace(web(), limits=(never,)))
+        await planned(pilot)
+        assert "(-) incremental" in shown(pilot)
+        assert "incremental: no record here (needs QEMU 99)" in shown(pilot)
+        assert last_request(engine).level is Level.AUTO

@@ -1,11 +1,15 @@
 """The fleet."""
 
+from dataclasses import replace
+
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.engine.events import JobsMoved
 from vmsnap_tui.tui.messages import EngineSpoke
+from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import DB, EMPTY, FLEET, UNREACHABLE, WEB, jobs
+from vmsnap_tui.tui.scenes_libvirt import FORBIDDEN, REMOTE, SHOP, SYSTEM
 from vmsnap_tui.tui.screens.home import HomeScreen
-from vmsnap_tui.tui.still import Still
+from vmsnap_tui.tui.still import Still, StillConnection
 from vmsnap_tui.tui.widgets.table import Table
 
 
@@ -103,3 +107,28 @@ async def test_the_cursor_stays_once_everything_was_read(stage: Stage) -> None:
         await pilot.pause()
         assert isinstance(screen, HomeScreen)
         assert screen.vm_key == DB.key
+
+
+async def test_the_row_of_a_connection_tells_which_right_is_missing(
+    stage: Stage,
+) -> None:
+    async with stage(FORBIDDEN, size=(120, 36)) as pilot:
+        text = screen_text(pilot)
+        assert f"{REMOTE} is read-only: its row says why" in text
+        assert "usermod -aG" in text
+        await pilot.press("down")
+        await pilot.pause()
+        assert "● running   read-only" in screen_text(pilot)
+
+
+async def test_a_thousand_machines_are_listed_and_found(stage: Stage) -> None:
+    vms = tuple(
+        replace(SHOP, name=f"vm-{n:04}", uuid=f"{n:08x}{SHOP.uuid[8:]}")
+        for n in range(1000)
+    )
+    still = Still((StillConnection(SYSTEM, vms=vms),))
+    async with stage(still, "slash", *"0997", size=(120, 36)) as pilot:
+        screen = app_of(pilot).screen
+        assert isinstance(screen, HomeScreen)
+        await until(pilot, lambda: len(screen.table.shown_rows) == 2)
+        assert "vm-0997" in screen_text(pilot)

@@ -10,7 +10,9 @@ from vmsnap_tui.engine.events import JobsMoved, JobView
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import FLEET, INTERRUPTED, WEB, jobs
+from vmsnap_tui.tui.scenes_libvirt import HOST, SHOP
 from vmsnap_tui.tui.screens.confirm import ConfirmDialog
+from vmsnap_tui.tui.screens.jobs import JobsScreen
 
 
 async def move(pilot: Pilot[None], *views: JobView) -> None:
@@ -73,3 +75,19 @@ async def test_a_job_without_a_limit_cannot_be_faster(stage: Stage) -> None:
         await pilot.press("plus")
         await pilot.pause()
         assert "no limit" in screen_text(pilot)
+
+
+async def test_what_libvirt_cannot_do_with_a_job_is_greyed_and_says_why(
+    stage: Stage,
+) -> None:
+    async with stage(HOST, "j", size=(120, 36)) as pilot:
+        view = replace(jobs()[0], vm=SHOP.key, vm_name=SHOP.name)
+        app_of(pilot).post_message(EngineSpoke(JobsMoved(SHOP.key, (view,))))
+        await pilot.pause()
+        screen = app_of(pilot).screen
+        assert isinstance(screen, JobsScreen)
+        assert "neither pause a job nor resume it" in screen.why_not("pause")
+        for able in ("cancel", "faster", "slower", "unlimited"):
+            assert screen.why_not(able) == ""
+        await pilot.press("space")
+        await until(pilot, lambda: "neither pause" in screen_text(pilot))

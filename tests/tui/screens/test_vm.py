@@ -5,7 +5,10 @@ from vmsnap_tui.engine.events import FleetChanged
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import FLEET, WEB
+from vmsnap_tui.tui.scenes_libvirt import HOST
 from vmsnap_tui.tui.screens.vm import VmScreen
+from vmsnap_tui.tui.view.spans import plain
+from vmsnap_tui.tui.widgets.lines import LinesView
 
 _OPEN = ("down", "down", "down", "down", "enter")
 
@@ -37,3 +40,26 @@ async def test_a_machine_that_goes_leaves_a_sentence(stage: Stage) -> None:
         assert isinstance(app.screen, VmScreen)
         assert app.screen.vm_key == WEB.key
         assert app.screen.why_not("backup")
+
+
+_SHOP = (*("down",) * 4, "enter")
+
+
+async def test_a_domain_has_its_tree_its_checkpoints_and_its_limits(
+    stage: Stage,
+) -> None:
+    async with stage(HOST, *_SHOP, size=(120, 36)) as pilot:
+        text = screen_text(pilot)
+    assert "▸ you are here" in text and "virtnbdbackup.0" in text
+    [row] = [each for each in text.splitlines() if "What can be done here" in each]
+    assert row.index("What can be done here") > 70
+
+
+async def test_on_a_small_screen_the_limits_come_last(stage: Stage) -> None:
+    async with stage(HOST, *_SHOP) as pilot:
+        chains = pilot.app.screen.query_one("#chains", LinesView)
+        text = "\n".join(plain(each) for each in chains.lines_shown)
+        titles = ("Snapshots", "Checkpoints", "Points", "Machine", "What can be")
+        places = [text.index(title) for title in titles]
+        assert places == sorted(places)
+        assert all(len(plain(each)) <= 80 for each in chains.lines_shown)

@@ -8,6 +8,7 @@ from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.tui.glyphs import UNICODE
 from vmsnap_tui.tui.scenes import WEB
+from vmsnap_tui.tui.scenes_libvirt import WIKI
 from vmsnap_tui.tui.view.chain import bitmap_state, chain_lines, image_name
 from vmsnap_tui.tui.view.spans import plain
 
@@ -69,3 +70,11 @@ def test_names_that_are_no_paths_stay_whole() -> None:
 )
 def test_a_bitmap_is_one_word(bitmap: Bitmap, word: str) -> None:
     assert bitmap_state(bitmap).text == word
+
+
+@pytest.mark.parametrize("width", [40, 76])
+def test_what_contradicts_the_definition_stands_over_the_chain(width: int) -> None:
+    lines = shown(WIKI.disks[0], width)
+    assert lines[0].startswith("  △ libvirt's definition names")
+    assert all(len(each) <= width for each in lines)
+    assert any("wiki-01" in each and "active" in each for each in lines)

@@ -6,15 +6,18 @@ import pytest
 
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.engine.events import ConnectionView
-from vmsnap_tui.model.vm import Agent
+from vmsnap_tui.model.vm import Agent, Capabilities
 from vmsnap_tui.tui.glyphs import UNICODE
 from vmsnap_tui.tui.observed import Observed, Records
 from vmsnap_tui.tui.scenes import WEB
+from vmsnap_tui.tui.scenes_libvirt import FAR, REMOTE, SHOP
 from vmsnap_tui.tui.still import NOW
 from vmsnap_tui.tui.view.detail import (
     agent_span,
     connection_lines,
     empty_lines,
+    facts_line,
+    head_line,
     vm_lines,
     wrapped,
 )
@@ -87,3 +90,18 @@ def test_wrapping_never_loses_a_word_nor_passes_an_escape() -> None:
     assert "".join(wrapped("x" * 50, 20)) == "x" * 50
     assert wrapped("", 20) == [""]
     assert "\x1b" not in "".join(wrapped("a\x1bb", 20))
+
+
+def test_versions_and_rights_are_seen_at_once() -> None:
+    versions = "libvirt 9.0.0  ·  QEMU 7.2.22"
+    assert plain(facts_line(SHOP, 62)) == f"agent connected  ·  2 disks  ·  {versions}"
+    assert plain(facts_line(SHOP, 60)) == f"agent connected  ·  {versions}"
+    unknown = replace(SHOP, capabilities=Capabilities((0, 0, 0)))
+    assert plain(facts_line(unknown, 60)).endswith("2 disks")
+    assert plain(head_line(FAR[0], UNICODE, stale=False)).endswith("   read-only")
+    assert "read-only" not in plain(head_line(SHOP, UNICODE, stale=False))
+
+
+def test_a_connection_that_may_only_read_tells_which_right_is_missing() -> None:
+    view = ConnectionView(REMOTE, Link.UP, "", FAR)
+    assert "usermod -aG libvirt" in text(connection_lines(view, 200))

@@ -10,6 +10,7 @@ from vmsnap_tui.repository.stored import DamagedEntry, StoredPoint
 from vmsnap_tui.tui.glyphs import UNICODE
 from vmsnap_tui.tui.observed import Interrupted, Observed, Records
 from vmsnap_tui.tui.scenes import BUILD, DB, MAIL, WEB, point
+from vmsnap_tui.tui.scenes_libvirt import FAR, LEDGER, REMOTE, SHOP, SYSTEM, WIKI
 from vmsnap_tui.tui.still import NOW
 from vmsnap_tui.tui.view.fleet import (
     CONNECTION_KEY,
@@ -119,3 +120,36 @@ def test_what_must_be_known_first_stands_over_the_list() -> None:
     assert "not␛mounted" in second
     assert "2 points are damaged" in third
     assert banner_lines(Observed(), UNICODE) == ()
+
+
+def test_a_libvirt_and_sockets_stand_side_by_side_in_their_groups() -> None:
+    system = ConnectionView(SYSTEM, Link.UP, "", (SHOP, LEDGER))
+    found = rows(Observed(fleet=(system, up(WEB))))
+    assert [row.key for row in found] == [
+        WEB.key,
+        CONNECTION_KEY + SYSTEM,
+        LEDGER.key,
+        SHOP.key,
+    ]
+
+
+def test_a_connection_that_may_only_read_says_so() -> None:
+    view = ConnectionView(REMOTE, Link.UP, "", FAR)
+    seen = Observed(fleet=(view,))
+    assert text(rows(seen)[0]).endswith("2  read-only")
+    [banner] = banner_lines(seen, UNICODE)
+    assert f"{REMOTE} is read-only" in plain(banner)
+
+
+def test_machines_that_mix_snapshots_are_named_before_anything_is_done() -> None:
+    one = ConnectionView(SYSTEM, Link.UP, "", (SHOP, WIKI))
+    [banner] = banner_lines(Observed(fleet=(one,)), UNICODE)
+    assert "wiki-01 mixes internal and external snapshots" in plain(banner)
+    two = replace(one, vms=(WIKI, replace(WIKI, name="b")))
+    [banner] = banner_lines(Observed(fleet=(two,)), UNICODE)
+    assert "2 machines mix" in plain(banner)
+
+
+def test_changes_are_what_libvirt_vouches_for() -> None:
+    assert changed_bytes(SHOP, stored(SHOP)) == 396 * MiB
+    assert changed_bytes(LEDGER, stored(LEDGER)) is None

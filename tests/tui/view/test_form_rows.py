@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.vm import Agent, VmState
 from vmsnap_tui.tui.fixed_operations import backup_plan, stored_points, web
+from vmsnap_tui.tui.scenes_libvirt import BUILD, SHOP
 from vmsnap_tui.tui.view.form_rows import (
     disk_line,
     disk_plan_line,
+    impossible_line,
     machine_line,
     no_plan_line,
     planned,
     stored_disk_line,
+    why_never,
     why_no_freeze,
 )
 from vmsnap_tui.tui.view.spans import plain
@@ -63,3 +67,13 @@ def test_a_machine_is_told_by_state_agent_and_version() -> None:
     assert plain(machine_line(web())) == "running · agent ok · QEMU 10.0.2"
     alone = replace(web(), agent=None)
     assert plain(machine_line(alone)) == "running · no agent · QEMU 10.0.2"
+
+
+def test_what_the_hypervisor_cannot_do_is_the_reason() -> None:
+    assert "org.qemu.guest_agent.0" in why_no_freeze(
+        replace(BUILD, state=VmState.RUNNING)
+    )
+    assert why_no_freeze(SHOP) == ""
+    assert "not compressed" in why_never(SHOP, Ability.COMPRESS)
+    assert why_never(SHOP, Ability.INCREMENTAL) == ""
+    assert plain(impossible_line("no")) == "not possible: no"

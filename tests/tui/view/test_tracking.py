@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from vmsnap_tui.model.checkpoint import Record
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.scenes import WEB, point
-from vmsnap_tui.tui.view.tracking import bitmaps_since, tracking_span
+from vmsnap_tui.tui.scenes_libvirt import SHOP
+from vmsnap_tui.tui.view.tracking import bitmaps_since, changed_since, tracking_span
+from vmsnap_tui.units import MiB
 
 _STORED = StoredPoint(point(WEB, 2, {"vda": 1}), Path("/nowhere"), None)
 _VDA = WEB.disks[0]
@@ -45,3 +48,35 @@ def test_a_disk_that_takes_no_part_says_why() -> None:
     assert tracking_span(Disk("cd", "", (), unfit="it is empty"), None).text == (
         "it is empty"
     )
+
+
+_SHOP = StoredPoint(point(SHOP, 2, {"vda": 1}), Path("/nowhere"), None)
+
+
+def vouched(*records: Record) -> Disk:
+    return replace(SHOP.disks[0], records=records)
+
+
+def test_what_the_hypervisor_vouches_for_goes_before_what_stands_in_the_images() -> (
+    None
+):
+    name = _SHOP.point.disks[0].bitmap
+    assert changed_since(SHOP.disks[0], _SHOP) == 312 * MiB
+    assert tracking_span(SHOP.disks[0], _SHOP).text == "tracking ok"
+    assert "lost" in tracking_span(vouched(), _SHOP).text
+    assert "broken" in tracking_span(vouched(Record(name, broken="no")), _SHOP).text
+    unasked = Record(name, broken="a job runs", asked=False)
+    assert "not read" in tracking_span(vouched(unasked), _SHOP).text
+    for disk in (vouched(), vouched(Record(name, 5, "no")), vouched(unasked)):
+        assert changed_since(disk, _SHOP) is None
+
+
+def test_a_disk_that_cannot_be_tracked_is_always_a_full() -> None:
+    disk = replace(SHOP.disks[0], untracked="raw")
+    assert tracking_span(disk, _SHOP).text == "not tracked: each is full"
+
+
+def test_bitmaps_of_a_chain_are_summed_and_broken_ones_count_nothing() -> None:
+    assert changed_since(_VDA, _STORED) == 312 * MiB
+    assert changed_since(with_bitmap(inconsistent=True), _STORED) is None
+    assert changed_since(_VDA, None) is changed_since(WEB.disks[1], _STORED) is None

@@ -84,3 +84,25 @@ async def test_a_click_chooses_the_word_under_it() -> None:
     async with app.run_test(size=(40, 8)) as pilot:
         await pilot.click(Choice, offset=(14, 0))
         assert app.query_one(Choice).value == "full"
+
+
+async def test_a_barred_word_keeps_its_place_and_is_passed_over() -> None:
+    choice = Choice(("auto", "full", "incremental"), "incremental")
+    choice.bar(frozenset({"incremental"}))
+    assert choice.value == "auto"
+    assert first_line(choice) == " (*) auto   ( ) full   (-) incremental  "
+
+
+async def test_arrows_and_clicks_do_not_choose_a_barred_word() -> None:
+    app = Fields()
+    async with app.run_test(size=(40, 8)) as pilot:
+        choice = app.query_one(Choice)
+        choice.bar(frozenset({"full"}))
+        choice.focus()
+        await pilot.press("right")
+        assert choice.value == "auto"
+        await pilot.click(choice, offset=(12, 0))
+        assert choice.value == "auto"
+        choice.bar(frozenset())
+        await pilot.press("right")
+        assert choice.value == "full"

@@ -24,7 +24,7 @@ _NEEDS_QEMU = "the machine to run, paused if need be"
 
 _ALWAYS: tuple[Limit, ...] = (
     Limit(Ability.COMPRESS, "libvirt's backups are not compressed"),
-    Limit(Ability.PAUSE_JOB, "libvirt has no call to pause a job"),
+    Limit(Ability.PAUSE_JOB, "libvirt can neither pause a job nor resume it"),
     Limit(
         Ability.WRITE_BUFFER,
         "libvirt's backups have none; a slow, full or dead target can stall the guest",

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from vmsnap_tui.engine.events import EngineEvent, FleetChanged
 from vmsnap_tui.errors import NotFound, UsageError
 from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import BackupRequest, Level
@@ -22,9 +23,11 @@ from vmsnap_tui.tui.screens.operation import field_label, heading
 from vmsnap_tui.tui.view.form_rows import (
     disk_line,
     disk_plan_line,
+    impossible_line,
     machine_line,
     no_plan_line,
     planned,
+    why_never,
     why_no_freeze,
 )
 from vmsnap_tui.tui.view.paragraphs import joined, said
@@ -64,13 +67,36 @@ class BackupForm(FormScreen):
             with Horizontal(classes="field"):
                 yield field_label("Level")
                 yield Choice(tuple(Level), Level.AUTO, id="level")
+            yield Static(id="level-note")
             with Horizontal(classes="field"):
                 yield field_label("Freeze")
                 yield self._freeze_box()
             with Horizontal(classes="field"):
+                yield field_label("Compress")
+                yield TickBox(said(""), value=False, id="compress")
+            with Horizontal(classes="field"):
                 yield field_label("Limit")
                 yield Input(placeholder="none; 64M is 64 MiB/s a disk", id="speed")
         yield from self.verdict_and_buttons()
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._show_limits()
+
+    def _show_limits(self) -> None:
+        """What this hypervisor cannot do is greyed, with the reason beside it."""
+        vm = self.vm
+        level = why_never(vm, Ability.INCREMENTAL) if vm else ""
+        barred = {Level.INCREMENTAL.value} if level else set()
+        self.query_one("#level", Choice).bar(frozenset(barred))
+        note = self.query_one("#level-note", Static)
+        note.display = bool(level)
+        note.update(content_of(said(f"{Level.INCREMENTAL}: {level}", Tone.MUTED)))
+        box = self.query_one("#compress", TickBox)
+        reason = why_never(vm, Ability.COMPRESS) if vm else ""
+        box.fix(reason)
+        text = said("what is stored: smaller, and slower to make")
+        box.describe(impossible_line(reason) if reason else text)
 
     def _heading(self) -> Line:
         vm = self.vm
@@ -88,7 +114,7 @@ class BackupForm(FormScreen):
 
     def _freeze_line(self, reason: str) -> Line:
         if reason:
-            return said(f"not possible: {reason}", Tone.MUTED)
+            return impossible_line(reason)
         deadline = format_duration(self.ours.engine.settings.freeze_deadline_s)
         text = f"the guest's file systems at the instant, {deadline} at most"
         return said(text)
@@ -103,6 +129,7 @@ class BackupForm(FormScreen):
             level=Level(self.query_one("#level", Choice).value),
             quiesce=self.query_one("#quiesce", TickBox).value,
             freeze_deadline_s=self.ours.engine.settings.freeze_deadline_s,
+            compress=self.query_one("#compress", TickBox).value,
             speed_bytes_per_s=self._speed(),
         )
 
@@ -144,6 +171,7 @@ class BackupForm(FormScreen):
         if came and vm is not None:
             box.value = _answers(vm)
         box.describe(self._freeze_line(reason))
+        self._show_limits()
         self.query_one("#heading", Static).update(content_of(self._heading()))
 
     def do_next_level(self) -> None:
@@ -169,7 +197,7 @@ def _standing(vm: Vm | None) -> object:
     if vm is None:
         return None
     disks = tuple((disk.target, disk.unfit, len(disk.chain)) for disk in vm.disks)
-    return vm.state, vm.agent, disks
+    return vm.state, vm.agent, disks, vm.limits
 
 
 def _disk_box(disk: Disk) -> TickBox:

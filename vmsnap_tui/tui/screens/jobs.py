@@ -19,6 +19,7 @@ from vmsnap_tui.engine.events import (
 )
 from vmsnap_tui.errors import VmsnapError
 from vmsnap_tui.model.job import JobStatus
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.screens.confirm import Question
@@ -33,7 +34,14 @@ FIRST_LIMIT_BYTES_PER_S = 256 * MiB
 
 _LEAST_BYTES_PER_S = MiB
 _PAUSED = (JobStatus.PAUSED, JobStatus.STANDBY)
-_JOB_ACTIONS = {"faster", "slower", "unlimited", "pause", "cancel"}
+_ABILITIES = {
+    "faster": Ability.LIMIT_JOB,
+    "slower": Ability.LIMIT_JOB,
+    "unlimited": Ability.LIMIT_JOB,
+    "pause": Ability.PAUSE_JOB,
+    "cancel": Ability.CANCEL_JOB,
+}
+"""What each action on a job asks of the machine's hypervisor."""
 _EMPTY = (
     "No job runs. b on a machine's row starts a backup; jobs that others start\n"
     "in QEMU are shown here too."
@@ -73,9 +81,12 @@ class JobsScreen(BaseScreen[None]):
         return job.vm if job else None
 
     def why_not(self, name: str) -> str:
-        if name in _JOB_ACTIONS and (not self.is_mounted or not self.jobs.selected):
+        if name not in _ABILITIES:
+            return super().why_not(name)
+        if not self.is_mounted or not self.jobs.selected:
             return "No job runs."
-        return super().why_not(name)
+        vm = self.vm
+        return self.ours.why_unable(_ABILITIES[name], vm) if vm else ""
 
     def heard(self, event: EngineEvent) -> None:
         match event:

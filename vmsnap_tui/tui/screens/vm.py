@@ -1,4 +1,4 @@
-"""One machine: chains with bitmaps and tracking, points, jobs, agent."""
+"""One machine: chains, snapshots, checkpoints, points, jobs, and what can be done."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -10,15 +10,20 @@ from textual.widget import Widget
 from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
-from vmsnap_tui.tui.view.spans import Line, Tone, line, span
-from vmsnap_tui.tui.view.vm import side_lines, top_lines
+from vmsnap_tui.tui.view.limit_rows import limit_lines
+from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line, span
+from vmsnap_tui.tui.view.vm import below_lines, side_lines, top_lines
 from vmsnap_tui.tui.widgets.chain_map import ChainMap
 from vmsnap_tui.tui.widgets.job_panel import JobPanel
 from vmsnap_tui.tui.widgets.lines import LinesView
 
+_SIDE_CELLS = 48
+"""What `vm.tcss` gives to the side."""
+
 
 class VmScreen(BaseScreen[None]):
-    """On narrow screens what stands at the side comes below the chains."""
+    """Below the chains come snapshots and checkpoints; on narrow screens then what else
+    stands at the side."""
 
     NAME = "vm"
     CSS_PATH = "vm.tcss"
@@ -59,7 +64,11 @@ class VmScreen(BaseScreen[None]):
             return
         now, glyphs, width = app.clock(), app.glyphs, self.size.width - 4
         stored = app.observed.last_point(self._key)
-        after = () if self._is_wide else self._side(width)
+        if self._is_wide:
+            width -= _SIDE_CELLS
+        after = below_lines(vm, now, glyphs, width)
+        if not self._is_wide:
+            after += self._side(width)
         top = top_lines(vm, connection, app.observed, glyphs, width)
         chains.show_disks(vm.disks, stored, now, glyphs, top, after)
         self.query_one("#side", LinesView).show(self._side)
@@ -72,4 +81,5 @@ class VmScreen(BaseScreen[None]):
         app, vm = self.ours, self.vm
         if vm is None:
             return ()
-        return side_lines(vm, app.observed, app.clock(), app.glyphs, width)
+        side = side_lines(vm, app.observed, app.clock(), app.glyphs, width)
+        return (*side, BLANK, *limit_lines(vm, app.glyphs, width))

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.disk import Disk, Image
 from vmsnap_tui.tui.glyphs import Glyphs
+from vmsnap_tui.tui.view.paragraphs import Paragraph, said
 from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
 from vmsnap_tui.units import format_bytes
 
@@ -18,10 +19,15 @@ def image_name(path: str) -> str:
 
 
 def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> list[Line]:
-    """One line an image; with `bitmaps`, one more for each of its bitmaps."""
-    if not disk.chain:
-        return [line("  ", span("no medium", Tone.MUTED))]
+    """One line an image; with `bitmaps`, one more for each of its bitmaps. Where the
+    definition says otherwise than QEMU, that comes first."""
     lines: list[Line] = []
+    if disk.differs:
+        lead = said(f"  {glyphs.caution} ", Tone.CAUTION)
+        text = said(disk.differs, Tone.CAUTION)
+        lines.extend(Paragraph(lead, text).lines(width))
+    if not disk.chain:
+        return [*lines, line("  ", span("no medium", Tone.MUTED))]
     for depth, image in enumerate(disk.chain):
         lines.append(_image_line(disk, depth, image, glyphs, width))
         if bitmaps:
@@ -40,7 +46,7 @@ def _image_line(
     size = format_bytes(image.allocated_bytes).rjust(_SIZE_CELLS)
     tail = f" {size}  {image.format:<5} {role:<10}"
     name_cells = max(width - len(tail) - 4, 8)
-    name = _clipped(image_name(image.path), name_cells, glyphs)
+    name = clipped(image_name(image.path), name_cells, glyphs)
     return line(
         span(f"  {sign} ", tone),
         span(name.ljust(name_cells), Tone.STRONG if depth == 0 else Tone.PLAIN),
@@ -64,7 +70,7 @@ def _bitmap_line(bitmap: Bitmap, glyphs: Glyphs, width: int) -> Line:
     if width >= _WIDE:
         tail = f" {dirty} dirty in granules of {grain}, {kind}"
     name_cells = max(width - len(tail) - len(state.text) - 8, 12)
-    name = _clipped(bitmap.name, name_cells, glyphs)
+    name = clipped(bitmap.name, name_cells, glyphs)
     return line(
         "      ",
         span(name.ljust(name_cells + 2), Tone.MUTED),
@@ -84,5 +90,6 @@ def bitmap_state(bitmap: Bitmap) -> Span:
     return span("disabled", Tone.CAUTION)
 
 
-def _clipped(text: str, cells: int, glyphs: Glyphs) -> str:
+def clipped(text: str, cells: int, glyphs: Glyphs) -> str:
+    """The text in at most so many cells, marked where it was cut."""
     return text if len(text) <= cells else text[: cells - 1] + glyphs.ellipsis

@@ -12,9 +12,10 @@ from vmsnap_tui.tui.observed import Observed
 from vmsnap_tui.tui.view.age import age
 from vmsnap_tui.tui.view.chain import chain_lines
 from vmsnap_tui.tui.view.fleet import state_span
+from vmsnap_tui.tui.view.limit_rows import why_connection_read_only, why_read_only
 from vmsnap_tui.tui.view.spans import BLANK, Line, Span, Tone, line, span
 from vmsnap_tui.tui.view.timeline import timeline, verified_span
-from vmsnap_tui.tui.view.tracking import bitmaps_since, tracking_span
+from vmsnap_tui.tui.view.tracking import changed_since, tracking_span
 from vmsnap_tui.units import format_bytes
 
 
@@ -28,7 +29,7 @@ def vm_lines(
     stored = observed.last_point(key)
     lines: list[Line] = [
         head_line(vm, glyphs, stale=connection.stale),
-        facts_line(vm),
+        facts_line(vm, width),
         *stale_lines(connection),
         *alarm_lines(observed.alarms(key), glyphs, width),
         BLANK,
@@ -47,17 +48,25 @@ def vm_lines(
 
 
 def head_line(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Line:
-    """Name and state."""
-    return line(span(vm.name, Tone.STRONG), "   ", state_span(vm, glyphs, stale=stale))
-
-
-def facts_line(vm: Vm) -> Line:
-    """Agent, disks and QEMU's version."""
-    disks = f"{len(vm.disks)} disk" + ("" if len(vm.disks) == 1 else "s")
+    """Name, state, and whether it may only be looked at."""
+    read_only = "   read-only" if why_read_only(vm) else ""
     return line(
-        agent_span(vm),
-        span(f"  ·  {disks}  ·  {vm.capabilities.label}", Tone.MUTED),
+        span(vm.name, Tone.STRONG),
+        "   ",
+        state_span(vm, glyphs, stale=stale),
+        span(read_only, Tone.CAUTION),
     )
+
+
+def facts_line(vm: Vm, width: int) -> Line:
+    """Agent, the versions that it runs on, and its disks where there is room."""
+    disks = f"{len(vm.disks)} disk" + ("" if len(vm.disks) == 1 else "s")
+    agent = agent_span(vm)
+    facts = [fact for fact in (disks, vm.capabilities.label) if fact]
+    rest = "".join(f"  ·  {fact}" for fact in facts)
+    if len(agent.text) + len(rest) > width:
+        rest = f"  ·  {facts[-1]}"
+    return line(agent, span(rest, Tone.MUTED))
 
 
 def agent_span(vm: Vm) -> Span:
@@ -100,11 +109,10 @@ def disk_line(
         span(disk.target, Tone.STRONG),
         span(f"  {format_bytes(disk.virtual_bytes)}  "),
     ]
-    found = bitmaps_since(disk, stored)
-    if stored and found:
-        changed = format_bytes(sum(bitmap.dirty_bytes for bitmap in found))
+    changed = changed_since(disk, stored)
+    if stored and changed is not None:
         since = age(stored.point.created_utc, now)
-        parts.append(span(f"{glyphs.changed} {changed}", Tone.PLAIN))
+        parts.append(span(f"{glyphs.changed} {format_bytes(changed)}", Tone.PLAIN))
         parts.append(span(f" in {since}   " if since != "now" else "   ", Tone.MUTED))
     parts.append(tracking_span(disk, stored))
     return tuple(parts)
@@ -128,9 +136,10 @@ def connection_lines(connection: ConnectionView, width: int) -> tuple[Line, ...]
     }
     lines = [*_wrapped_lines(connection.uri, width, Tone.STRONG)]
     lines.append(line(words[connection.link]))
-    if connection.reason:
-        lines.append(BLANK)
-        lines.extend(_wrapped_lines(connection.reason, width, Tone.PLAIN))
+    for reason in (connection.reason, why_connection_read_only(connection)):
+        if reason:
+            lines.append(BLANK)
+            lines.extend(_wrapped_lines(reason, width, Tone.PLAIN))
     if connection.link is Link.DOWN:
         lines.append(BLANK)
         lines.extend(
@@ -149,9 +158,10 @@ def empty_lines(observed: Observed, width: int) -> tuple[Line, ...]:
         return (
             line(span("No connection.", Tone.STRONG)),
             BLANK,
-            line("No QEMU with a monitor socket was found on this host."),
-            line("Name one on the command line:"),
+            line("No libvirt, and no QEMU with a monitor socket, was found"),
+            line("on this host. Name one on the command line:"),
             BLANK,
+            line("  vmsnap-tui --connect qemu:///system"),
             line("  vmsnap-tui --connect qmp:///run/vm/web.qmp"),
             line("  vmsnap-tui --connect 'qmp:///run/vm/web.qmp"),
             line("      ?agent=/run/vm/web.qga'"),

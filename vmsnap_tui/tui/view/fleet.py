@@ -10,7 +10,10 @@ from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.glyphs import Glyphs
 from vmsnap_tui.tui.observed import Observed
 from vmsnap_tui.tui.view.age import age
+from vmsnap_tui.tui.view.limit_rows import why_connection_read_only
+from vmsnap_tui.tui.view.snapshot_rows import mixes_kinds
 from vmsnap_tui.tui.view.spans import Line, Span, Tone, line, span
+from vmsnap_tui.tui.view.tracking import changed_since
 from vmsnap_tui.units import format_bytes
 
 CONNECTION_KEY = "connection:"
@@ -18,6 +21,8 @@ CONNECTION_KEY = "connection:"
 
 _SOCKETS = ("qmp://",)
 """Connections with one machine, which need no heading over it."""
+
+_ORPHANS = "a revert can orphan overlays"
 
 _STATE_TONES = {
     VmState.RUNNING: Tone.GOOD,
@@ -69,7 +74,25 @@ def banner_lines(observed: Observed, glyphs: Glyphs) -> tuple[Line, ...]:
         noun = "point is" if damaged == 1 else "points are"
         text = f" {glyphs.caution} {damaged} {noun} damaged: d tells more"
         lines.append(line(span(text, Tone.CAUTION)))
-    return tuple(lines)
+    return (*lines, *_caution_lines(observed, glyphs))
+
+
+def _caution_lines(observed: Observed, glyphs: Glyphs) -> list[Line]:
+    """What the connections and their snapshots stand in the way of."""
+    texts = [
+        f"{connection.uri} is read-only: its row says why"
+        for connection in observed.fleet
+        if why_connection_read_only(connection)
+    ]
+    mixed = [vm.name for c in observed.fleet for vm in c.vms if mixes_kinds(vm)]
+    if len(mixed) == 1:
+        texts.append(f"{mixed[0]} mixes internal and external snapshots: {_ORPHANS}")
+    elif mixed:
+        count = len(mixed)
+        texts.append(
+            f"{count} machines mix internal and external snapshots: {_ORPHANS}"
+        )
+    return [line(span(f" {glyphs.caution} {t}", Tone.CAUTION)) for t in texts]
 
 
 def _machines(
@@ -131,7 +154,10 @@ def _machine(
 def _heading(connection: ConnectionView, glyphs: Glyphs) -> FleetRow:
     sign = glyphs.opened if connection.link is Link.UP else glyphs.stale
     tone = Tone.ALARM if connection.link is Link.DOWN else Tone.ACCENT
-    cell = line(span(f"{sign} {connection.uri}", tone), _link_words(connection))
+    parts = [span(f"{sign} {connection.uri}", tone), _link_words(connection)]
+    if why_connection_read_only(connection):
+        parts.append(span("  read-only", Tone.CAUTION))
+    cell = line(*parts)
     key = CONNECTION_KEY + connection.uri
     return FleetRow(key, (cell,), (), heading=True, group=connection.uri)
 
@@ -182,11 +208,7 @@ def state_span(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Span:
 
 
 def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:
-    """What was written since the point, as its bitmaps tell; None when unknown.
-
-    A bitmap stands in every image from the one at the instant upwards, so the sum
-    over the chain is an upper bound.
-    """
+    """What was written since the point on the disks in it; None when unknown."""
     if stored is None:
         return None
     total = 0
@@ -194,14 +216,10 @@ def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:
         disk = vm.disk(stored_disk.target)
         if disk is None:
             continue
-        found = [
-            bitmap
-            for image in disk.chain
-            if (bitmap := image.bitmap(stored_disk.bitmap)) is not None
-        ]
-        if not found or any(bitmap.inconsistent for bitmap in found):
+        changed = changed_since(disk, stored)
+        if changed is None:
             return None
-        total += sum(bitmap.dirty_bytes for bitmap in found)
+        total += changed
     return total
 
 

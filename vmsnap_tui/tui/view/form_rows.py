@@ -1,6 +1,7 @@
 """The lines of the forms' fields: disks with what would happen to each."""
 
 from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.point import StoredDisk
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.plan.plan import DiskPlan, Plan
@@ -40,11 +41,24 @@ def why_no_freeze(vm: Vm) -> str:
     """Why the guest cannot be frozen, or nothing."""
     if vm.state is not VmState.RUNNING:
         return f"the machine is {vm.state.value}"
+    if reason := why_never(vm, Ability.FREEZE):
+        return reason
     if vm.agent is None:
         return "the machine has no guest agent channel"
     if vm.agent.answers is False:
         return "the guest agent does not run"
     return ""
+
+
+def why_never(vm: Vm, ability: Ability) -> str:
+    """What of the hypervisor is in the way, whatever the machine does; or nothing."""
+    limit = vm.limit(ability)
+    return limit.sentence if limit else ""
+
+
+def impossible_line(reason: str) -> Line:
+    """Beside a field that cannot be chosen."""
+    return said(f"not possible: {reason}", Tone.MUTED)
 
 
 def machine_line(vm: Vm) -> Line:

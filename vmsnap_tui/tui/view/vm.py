@@ -1,4 +1,4 @@
-"""Everything about one machine beside its chains: jobs, points, what is known of it."""
+"""Everything about one machine beside its chains: points, jobs, checkpoints, limits."""
 
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.glyphs import Glyphs
 from vmsnap_tui.tui.observed import Observed
 from vmsnap_tui.tui.view.age import age
+from vmsnap_tui.tui.view.checkpoint_rows import checkpoint_lines
 from vmsnap_tui.tui.view.detail import (
     agent_span,
     alarm_lines,
@@ -16,7 +17,8 @@ from vmsnap_tui.tui.view.detail import (
     wrapped,
 )
 from vmsnap_tui.tui.view.jobs import phase
-from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line, span
+from vmsnap_tui.tui.view.snapshot_rows import snapshot_lines
+from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line, plain, span
 from vmsnap_tui.tui.view.timeline import is_full, timeline, verified_span
 from vmsnap_tui.units import format_bytes, format_duration
 
@@ -26,18 +28,21 @@ _NEWEST_POINTS = 8
 def top_lines(
     vm: Vm, connection: ConnectionView, observed: Observed, glyphs: Glyphs, width: int
 ) -> tuple[Line, ...]:
-    """The machine in one line, then what is wrong with it."""
-    head = (
-        *head_line(vm, glyphs, stale=connection.stale),
-        span("  ·  ", Tone.MUTED),
+    """The machine in one line, or two where it is long; then what is wrong with it."""
+    head = head_line(vm, glyphs, stale=connection.stale)
+    facts = (
         agent_span(vm),
-        span(f"  ·  {vm.capabilities.label}", Tone.MUTED),
+        span(
+            f"  ·  {vm.capabilities.label}" if vm.capabilities.label else "", Tone.MUTED
+        ),
     )
+    one = (*head, span("  ·  ", Tone.MUTED), *facts)
+    heads = (one,) if len(plain(one)) <= width else (head, facts)
     wrong = (
         *stale_lines(connection),
         *alarm_lines(observed.alarms(vm.key), glyphs, width),
     )
-    return (head, *wrong, BLANK)
+    return (*heads, *wrong, BLANK)
 
 
 def side_lines(
@@ -52,6 +57,15 @@ def side_lines(
         BLANK,
         *_fact_lines(vm, width),
     )
+
+
+def below_lines(vm: Vm, now: datetime, glyphs: Glyphs, width: int) -> tuple[Line, ...]:
+    """Snapshots and checkpoints, where the hypervisor keeps them."""
+    parts = (
+        snapshot_lines(vm, now, glyphs, width),
+        checkpoint_lines(vm, now, glyphs, width),
+    )
+    return tuple(each for part in parts if part for each in (*part, BLANK))
 
 
 def _point_lines(
@@ -100,6 +114,8 @@ def _job_lines(jobs: tuple[JobView, ...]) -> tuple[Line, ...]:
 
 def _fact_lines(vm: Vm, width: int) -> tuple[Line, ...]:
     agent = vm.agent.address if vm.agent else "none"
+    if agent.startswith("libvirt:"):
+        agent = "reached through libvirt"
     facts = (
         ("connection", vm.connection),
         ("uuid", vm.uuid or "none"),

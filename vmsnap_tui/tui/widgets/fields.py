@@ -114,7 +114,8 @@ class TickBox(_Field):
 
 
 class Choice(_Field):
-    """One of a few words on one line; left and right move it."""
+    """One of a few words on one line; left and right move it past those in `barred`,
+    which stand in their place and cannot be chosen."""
 
     DEFAULT_CSS = "Choice { height: 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -144,7 +145,15 @@ class Choice(_Field):
     ) -> None:
         super().__init__(id=id)
         self.options = tuple(options)
+        self.barred: frozenset[str] = frozenset()
         self.set_reactive(Choice.value, value)
+
+    def bar(self, barred: frozenset[str]) -> None:
+        """Take these options away; one that was chosen gives way to the first left."""
+        self.barred = barred
+        if self.value in barred:
+            self.value = next(o for o in self.options if o not in barred)
+        self.refresh()
 
     def lines(self) -> tuple[Line, ...]:
         parts: list[Span] = []
@@ -152,12 +161,14 @@ class Choice(_Field):
             chosen = option == self.value
             sign = "(*)" if chosen else "( )"
             tone = Tone.STRONG if chosen else Tone.PLAIN
+            if option in self.barred:
+                sign, tone = "(-)", Tone.UNAVAILABLE
             parts.append(span(f" {sign} {option}  ", tone))
         return (tuple(parts),)
 
     def action_move(self, by: int) -> None:
-        here = self.options.index(self.value)
-        self.value = self.options[(here + by) % len(self.options)]
+        free = [option for option in self.options if option not in self.barred]
+        self.value = free[(free.index(self.value) + by) % len(free)]
         self.post_message(self.Changed(self))
 
     def on_click(self, event: events.Click) -> None:
@@ -165,7 +176,7 @@ class Choice(_Field):
         for option in self.options:
             x += len(f" ( ) {option}  ")
             if event.x < x:
-                if option != self.value:
+                if option != self.value and option not in self.barred:
                     self.value = option
                     self.post_message(self.Changed(self))
                 return
