@@ -1,9 +1,13 @@
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Shell, ended, until_told
+from tests.cli.libvirt_host import Host
 from tests.conftest import StartMachine
+from vmsnap_tui.errors import ExitCode, PlanRefused
+from vmsnap_tui.tui.scenes_libvirt import HOST
 
 
 @pytest.mark.guest
@@ -35,3 +39,16 @@ async def test_a_machine_without_an_answering_agent_says_so(
     )
     assert said.code == 5 and said.out == ""
     assert "agent" in said.told[-1]["cause"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("build-03", "org.qemu.guest_agent.0"), ("dns-01", "belongs to root:libvirt")],
+)
+async def test_what_libvirt_cannot_freeze_is_refused_with_the_reason(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        await Host(HOST, tmp_path).run("freeze", name, "--for", "1")
+    assert refused.value.exit_code is ExitCode.REFUSED
+    assert reason in str(refused.value)

@@ -1,10 +1,17 @@
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Shell, ended, fill, until_told
+from tests.cli.libvirt_host import Host
 from tests.conftest import StartMachine
+from vmsnap_tui.errors import ExitCode, PlanRefused
 from vmsnap_tui.lab.machines import Machine
+from vmsnap_tui.model.job import Job, JobStatus
+from vmsnap_tui.tui.scenes_libvirt import FAR, REMOTE, SHOP, SYSTEM
+from vmsnap_tui.tui.still import Still, StillConnection
 
 
 async def _status(web: Machine) -> Any:
@@ -56,3 +63,27 @@ async def test_what_makes_no_sense_is_refused(
 ) -> None:
     said = await shell.run("job", *words, machine=await machine())
     assert (said.code, said.out) == (code, "")
+
+
+_JOB = Job("backup-vda", "backup", JobStatus.RUNNING, 1, 2, target="vda")
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_libvirt_can_neither_pause_nor_resume(
+    tmp_path: Path, action: str
+) -> None:
+    vm = replace(SHOP, jobs=(_JOB,))
+    host = Host(Still((StillConnection(SYSTEM, vm),)), tmp_path)
+    with pytest.raises(PlanRefused) as refused:
+        await host.run("job", action, _JOB.id, "--dry-run")
+    assert refused.value.exit_code is ExitCode.REFUSED
+    assert "neither pause a job nor resume" in refused.value.evidence
+    assert await host.run("job", "cancel", _JOB.id, "--dry-run") is ExitCode.DONE
+
+
+async def test_who_may_only_read_is_told_which_right_is_missing(tmp_path: Path) -> None:
+    vm = replace(FAR[0], jobs=(_JOB,))
+    host = Host(Still((StillConnection(REMOTE, vm),)), tmp_path)
+    for words in (("cancel", _JOB.id, "--yes"), ("speed", _JOB.id, "1M")):
+        with pytest.raises(PlanRefused, match="usermod -aG libvirt"):
+            await host.run("job", *words)

@@ -29,7 +29,11 @@ def configure(parser: ArgumentParser) -> None:
 
 
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
+    from vmsnap_tui.cli.able import require
+    from vmsnap_tui.model.limit import Ability
+
     vm = engine.find_vm(ns.vm)
+    require(vm, Ability.FREEZE, f"freeze {vm.name}")
     console.err.say(f"freezing {vm.name} for {format_duration(ns.seconds)}")
     report = await engine.freeze(vm, ns.seconds)
     if console.out.as_json:

@@ -4,7 +4,7 @@ Cancelling a job of ours breaks its operation, which is then undone; a job of an
 program is that program's. RATE is such as 100M, and 0 takes the limit away.
 
 A QMP socket serves one client: to act on a job while another vmsnap-tui watches it,
-connect to another monitor of the same machine.
+connect to another monitor of the same machine. libvirt can neither pause nor resume.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -45,6 +45,7 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
     seen, _ = machines(engine, console)
     vm, job = _find([engine.find_vm(ns.vm)] if ns.vm else seen, ns.id)
     done = f"{ns.action} {job.id} of {vm.name}"
+    _require_able(vm, ns.action, done)
     if not ns.dry_run:
         if ns.action == "cancel":
             await console.confirm(
@@ -60,6 +61,14 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
     else:
         console.err.say(f"would {done}" if ns.dry_run else f"{done}: done")
     return ExitCode.DONE
+
+
+def _require_able(vm: "Vm", action: str, doing: str) -> None:
+    from vmsnap_tui.cli.able import require
+    from vmsnap_tui.model.limit import Ability
+
+    abilities = {"cancel": Ability.CANCEL_JOB, "speed": Ability.LIMIT_JOB}
+    require(vm, abilities.get(action, Ability.PAUSE_JOB), doing)
 
 
 async def _act(engine: "Engine", vm: "Vm", job: "Job", ns: Namespace) -> None:

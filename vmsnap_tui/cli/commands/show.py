@@ -1,4 +1,5 @@
-"""Show one machine: its disks with chain, bitmaps and tracking, its jobs and agent.
+"""Show one machine: disks with chain, bitmaps and tracking, jobs, checkpoints,
+snapshots, and what cannot be done with it here and why.
 
 VM is a name, a uuid, or CONNECTION/NAME where names clash.
 """
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from vmsnap_tui.cli.console import Console
     from vmsnap_tui.engine.engine import Engine
     from vmsnap_tui.model.disk import Disk, Image
+    from vmsnap_tui.model.snapshot import Snapshot
     from vmsnap_tui.model.vm import Vm
 
-SUMMARY = "show one machine: disks, chains, bitmaps, jobs, agent"
+SUMMARY = "show one machine: disks, chains, bitmaps, snapshots, limits"
 CONNECTS = options.Connects.NEEDED
 
 
@@ -48,10 +50,16 @@ async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
         console.out.line()
         note = disk.unfit or kept[disk.target].text
         console.out.line(f"{disk.target}  {format_bytes(disk.virtual_bytes)}  {note}")
+        if disk.differs:
+            console.out.line(f"  caution: {disk.differs}")
         _print_chain(disk, console)
+        for record in disk.records or ():
+            dirty = record.broken or f"{format_bytes(record.dirty_bytes)} dirty"
+            console.out.line(f"  record {record.name}  {dirty}")
     for job in vm.jobs:
         console.out.line()
         console.out.line(f"job {job.id}  {job.status.value}  {job.done_ratio:.0%}")
+    _print_kept(vm, console)
     return ExitCode.DONE
 
 
@@ -59,7 +67,7 @@ def _fields(vm: "Vm") -> dict[str, object]:
     fields = asdict(vm)
     fields["state"] = vm.state.value
     fields["key"] = vm.key
-    fields["capabilities"]["qemu_version"] = vm.capabilities.version_text
+    fields["capabilities"] |= _versions(vm)
     fields["jobs"] = [
         {**asdict(job), "done_ratio": job.done_ratio, "operation": job.operation}
         for job in vm.jobs
@@ -67,6 +75,14 @@ def _fields(vm: "Vm") -> dict[str, object]:
     fields["checkpoints"] = _checkpoints(vm)
     fields["snapshots"] = _snapshots(vm)
     return fields
+
+
+def _versions(vm: "Vm") -> dict[str, str | None]:
+    libvirt = vm.capabilities.libvirt_version
+    return {
+        "qemu_version": vm.capabilities.version_text,
+        "libvirt_version": None if libvirt is None else ".".join(map(str, libvirt)),
+    }
 
 
 def _disk_fields(disk: "Disk") -> dict[str, object]:
@@ -77,7 +93,10 @@ def _disk_fields(disk: "Disk") -> dict[str, object]:
 
 
 def _checkpoints(vm: "Vm") -> list[dict[str, object]]:
-    """Each name of a trusted bitmap in the active images, with the disks it is on."""
+    """The hypervisor's own metadata; where it keeps none, each name of a trusted bitmap
+    in the active images, with the disks it is on."""
+    if vm.checkpoints is not None:
+        return [asdict(checkpoint) for checkpoint in vm.checkpoints]
     disks: dict[str, list[str]] = {}
     for disk in vm.disks:
         for bitmap in disk.chain[0].bitmaps if disk.chain else ():
@@ -87,7 +106,10 @@ def _checkpoints(vm: "Vm") -> list[dict[str, object]]:
 
 
 def _snapshots(vm: "Vm") -> list[dict[str, object]]:
-    """External ones: every overlay of a chain, with the image it stands on."""
+    """The hypervisor's own metadata; where it keeps none, every overlay of a chain with
+    the image it stands on."""
+    if vm.snapshots is not None:
+        return [{"kind": _kind(each), **asdict(each)} for each in vm.snapshots]
     return [
         {
             "kind": "external",
@@ -98,6 +120,31 @@ def _snapshots(vm: "Vm") -> list[dict[str, object]]:
         for disk in vm.disks
         for overlay, backing in zip(disk.chain, disk.chain[1:], strict=False)
     ]
+
+
+def _kind(snapshot: "Snapshot") -> str:
+    """external, internal, or both; `no` where only the memory was stored."""
+    return "+".join(sorted(kind.value for kind in snapshot.kinds)) or "no"
+
+
+def _print_kept(vm: "Vm", console: "Console") -> None:
+    """What the hypervisor keeps of its own, then what cannot be done."""
+    if vm.checkpoints or vm.snapshots:
+        console.out.line()
+    for checkpoint in vm.checkpoints or ():
+        disks = " ".join(checkpoint.disks)
+        parts = [f"checkpoint {checkpoint.name}", checkpoint.created_utc, disks]
+        console.out.line("  ".join(parts + ["current"] * checkpoint.current))
+    for snapshot in vm.snapshots or ():
+        kind = _kind(snapshot) + (" with memory" if snapshot.memory else "")
+        on = f"on {snapshot.parent}" if snapshot.parent else "on nothing"
+        parts = [f"snapshot {snapshot.name}", snapshot.created_utc, kind, on]
+        console.out.line("  ".join(parts + ["current"] * snapshot.current))
+    if vm.limits:
+        console.out.line()
+    for limit in vm.limits:
+        word = "caution" if limit.warns else "cannot"
+        console.out.line(f"{word} {limit.ability.value}: {limit.sentence}")
 
 
 def _headline(vm: "Vm") -> str:
