@@ -41,7 +41,7 @@ def test_a_cell_says_its_state_in_words() -> None:
     words = {
         Cell("a", Standing.RECORDING, dirty_bytes=MiB).words: "1.00 MiB dirty",
         Cell("a", Standing.RECORDING, dirty_bytes=MiB, in_metadata=False).words: (
-            "1.00 MiB, no checkpoint"
+            "no checkpoint, 1.00 MiB"
         ),
         Cell("a", Standing.MISSING, in_metadata=True).words: "no bitmap",
         Cell("a", Standing.MISSING).words: "missing",

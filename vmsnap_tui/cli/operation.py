@@ -129,7 +129,7 @@ def plan_lines(plan: "Plan") -> list[str]:
         size = format_bytes(disk.estimated_bytes)
         lines.append(f"  {disk.target}  {disk.level}  about {size}  {disk.reason}")
     lines += ["", *(f"  {line}" for line in plan.lines()), ""]
-    if plan.commit_index < len(plan.steps):
+    if plan.undoable and plan.commit_index < len(plan.steps):
         number = plan.commit_index + 1
         lines.append(f"  before step {number} a failure is undone; then it stands")
     lines += _consequences(plan)

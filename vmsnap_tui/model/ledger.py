@@ -148,11 +148,8 @@ class Cell:
         dirty = format_bytes(self.dirty_bytes)
         if self.standing is not Standing.RECORDING:
             return f"{self.standing.value} {dirty}"
-        return f"{dirty}, no checkpoint" if self._lost else f"{dirty} dirty"
-
-    @property
-    def _lost(self) -> bool:
-        return self.in_metadata is False
+        lost = self.in_metadata is False
+        return f"no checkpoint, {dirty}" if lost else f"{dirty} dirty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,12 @@ class Plan(Struct, frozen=True):
     if_it_breaks: str = ""
     afterwards: str = ""
 
+    @property
+    def undoable(self) -> bool:
+        """Whether there is anything to take back when it breaks: a repair changes only
+        what is right by itself."""
+        return any(step.undo is not None for step in self.steps)
+
     def lines(self) -> tuple[str, ...]:
         """The steps as the operator reads them, numbered."""
         return tuple(f"{n}. {s.describe()}" for n, s in enumerate(self.steps, start=1))

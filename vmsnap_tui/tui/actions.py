@@ -30,6 +30,13 @@ CORE: tuple[Action, ...] = (
         _ON_A_VM,
     ),
     Action(
+        "ledger",
+        "l",
+        "Ledger",
+        "Checkpoints, bitmaps and points held against each other, and their repair.",
+        _ON_A_VM,
+    ),
+    Action(
         "freeze",
         "f",
         "Freeze",

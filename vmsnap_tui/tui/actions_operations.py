@@ -3,7 +3,7 @@
 from vmsnap_tui.tui.action import Action
 
 _FORMS = ("backup-form", "restore-form")
-_ALL = (*_FORMS, "plan-review", "run-watch", "points", "doctor")
+_ALL = (*_FORMS, "plan-review", "run-watch", "points", "doctor", "ledger")
 
 OPERATIONS: tuple[Action, ...] = (
     Action(
@@ -99,11 +99,25 @@ OPERATIONS: tuple[Action, ...] = (
         ("points",),
     ),
     Action(
+        "repair",
+        "R",
+        "Repair all",
+        "Plan the repair of all that has drifted apart; read it, then run it.",
+        ("ledger",),
+    ),
+    Action(
+        "repair_chosen",
+        "r",
+        "Repair this",
+        "Plan the repair of the highlighted checkpoint alone.",
+        ("ledger",),
+    ),
+    Action(
         "details",
         "enter",
         "Details",
-        "All that is known of the point; again for the list.",
-        ("points",),
+        "All that is known of what is highlighted; again for the list.",
+        ("points", "ledger"),
     ),
     Action(
         "recover_chosen",
@@ -117,7 +131,7 @@ OPERATIONS: tuple[Action, ...] = (
         "f5",
         "Again",
         "Look again.",
-        ("points", "doctor"),
+        ("points", "doctor", "ledger"),
         in_footer=False,
     ),
     Action("leave", "escape", "Back", "Go back to the screen before.", _ALL),

@@ -8,7 +8,7 @@ What a screen may use (as `self.ours`, which is `self.app` by its own type):
 - `ask(question, then)`: `screens.confirm.Question`; `then` runs when it is agreed;
 - `read_records()`: points, alarms and unfinished operations are read anew;
 - `open_backup(vm_key)`, `open_points(vm_key | None)`, `open_restore(point_id)`,
-  `open_doctor()`, `open_run(handle)`, `open_vm(vm_key)`.
+  `open_ledger(vm_key)`, `open_doctor()`, `open_run(handle)`, `open_vm(vm_key)`.
 
 A screen derives from `screens.base.BaseScreen`, its actions stand in `actions.CORE`
 or `actions_operations.OPERATIONS`, and the action `x` runs `do_x` of the screen,

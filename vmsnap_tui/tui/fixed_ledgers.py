@@ -3,6 +3,7 @@
 The ledgers and repair plans are made by the real code from what stands here.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vmsnap_tui.model.bitmap import Bitmap
@@ -45,8 +46,16 @@ def lost_metadata() -> Vm:
     """On libvirt: the newest checkpoint is lost, its bitmaps stand; a failed backup,
     another tool's checkpoint and a crashed bitmap beside it."""
     bitmaps = {
-        "vda": (_bitmap(_NEWEST, 1200 * MiB), _bitmap(_LOST, 300 * MiB)),
-        "vdb": (_bitmap(_NEWEST, 84 * MiB), _bitmap(_LOST, 9 * MiB)),
+        "vda": (
+            _bitmap(_NEWEST, 1200 * MiB),
+            _bitmap(_LOST, 300 * MiB),
+            _bitmap(NIGHTLY, 4 * GiB),
+        ),
+        "vdb": (
+            _bitmap(_NEWEST, 84 * MiB),
+            _bitmap(_LOST, 9 * MiB),
+            _bitmap(NIGHTLY, 0, inconsistent=True),
+        ),
     }
     records = {
         "vda": (
@@ -56,8 +65,6 @@ def lost_metadata() -> Vm:
         ),
         "vdb": (Record(_LOST, 9 * MiB), Record(NIGHTLY, broken="it is broken")),
     }
-    bitmaps["vda"] += (_bitmap(NIGHTLY, 4 * GiB),)
-    bitmaps["vdb"] += (_bitmap(NIGHTLY, 0, inconsistent=True),)
     checkpoints = (
         Checkpoint(_OLD, "2026-11-19T03:00:01.000Z", ("vda",)),
         Checkpoint(_LOST, "2026-11-20T04:15:00.000Z", ("vda", "vdb")),
@@ -85,8 +92,7 @@ def without_records() -> Vm:
 def whole() -> Vm:
     """Everything agrees."""
     bitmaps = {t: (_bitmap(_NEWEST, 5 * MiB),) for t in ("vda", "vdb")}
-    record = Record(_NEWEST, 5 * MiB)
-    records: dict[str, tuple[Record, ...]] = {"vda": (record,), "vdb": (record,)}
+    records = {t: (Record(_NEWEST, 5 * MiB),) for t in ("vda", "vdb")}
     stamp = "2026-11-20T03:00:00.000Z"
     return _vm(bitmaps, records, (Checkpoint(_NEWEST, stamp, ("vda", "vdb")),))
 
@@ -98,8 +104,8 @@ def repair_plan(vm: Vm, request: RepairRequest) -> Plan:
 
 
 def _vm(
-    bitmaps: dict[str, tuple[Bitmap, ...]],
-    records: dict[str, tuple[Record, ...]],
+    bitmaps: Mapping[str, tuple[Bitmap, ...]],
+    records: Mapping[str, tuple[Record, ...]],
     checkpoints: tuple[Checkpoint, ...],
 ) -> Vm:
     return Vm(
@@ -121,8 +127,8 @@ def _vm(
 def _disk(
     target: str,
     virtual_bytes: int,
-    bitmaps: dict[str, tuple[Bitmap, ...]],
-    records: dict[str, tuple[Record, ...]],
+    bitmaps: Mapping[str, tuple[Bitmap, ...]],
+    records: Mapping[str, tuple[Record, ...]],
 ) -> Disk:
     image = Image(
         path=_path(target),

@@ -182,7 +182,7 @@ class StillEngine:
     async def ledger(self, vm: str) -> Ledger:
         if self._refusal is not None:
             raise self._refusal
-        return ledger_of(self._vm, kept())
+        return ledger_of(self._vm, kept() if self._entries else None)
 
     def commands(self, plan: Plan) -> tuple[tuple[str, ...], ...]:
         backend = cast(Backend, _StillBackend())

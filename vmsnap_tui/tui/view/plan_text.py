@@ -30,7 +30,7 @@ def plan_page(plan: Plan) -> Page:
         *([BLANK] if warnings else []),
         *(part for disk in plan.disks for part in _disk(plan, disk)),
         BLANK,
-        labelled("room", room_line(plan.estimates)),
+        *([labelled("room", room_line(plan.estimates))] if plan.undoable else []),
         *_promises(plan),
         BLANK,
         heading(f"{len(plan.steps)} steps"),
@@ -153,7 +153,7 @@ def _promises(plan: Plan) -> list[Paragraph]:
 def _steps(plan: Plan) -> list[Paragraph]:
     rows: list[Paragraph] = []
     for index, step in enumerate(plan.steps):
-        if index == plan.commit_index:
+        if index == plan.commit_index and plan.undoable:
             note = "from here it only goes forward; broken before, it is undone"
             rows.append(Paragraph(said("      "), said(note, Tone.MUTED)))
         number = said(f" {index + 1:>3}  ", Tone.MUTED)
