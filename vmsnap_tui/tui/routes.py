@@ -94,11 +94,6 @@ class Routes(App[None]):
 
         self.push_screen(LedgerScreen(vm_key))
 
-    def open_ledger(self, vm_key: str) -> None:
-        from vmsnap_tui.tui.screens.ledger import LedgerScreen
-
-        self.push_screen(LedgerScreen(vm_key))
-
     def open_restore(self, point_id: str) -> None:
         from vmsnap_tui.tui.screens.restore_form import RestoreForm
 
@@ -127,10 +122,6 @@ class Routes(App[None]):
 
     def do_points(self) -> None:
         self.open_points(self._on_top.vm_key)
-
-    def do_ledger(self) -> None:
-        if key := self._on_top.vm_key:
-            self.open_ledger(key)
 
     def do_ledger(self) -> None:
         if key := self._on_top.vm_key:

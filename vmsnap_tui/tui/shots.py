@@ -14,6 +14,7 @@ from vmsnap_tui.tui.scene import Scene, play
 
 _REGISTRIES = (
     "vmsnap_tui.tui.scenes",
+    "vmsnap_tui.tui.scenes_ledger",
     "vmsnap_tui.tui.scenes_libvirt",
     "vmsnap_tui.tui.scenes_operations",
 )
