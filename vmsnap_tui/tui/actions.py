@@ -33,7 +33,7 @@ CORE: tuple[Action, ...] = (
         "ledger",
         "l",
         "Ledger",
-        "Checkpoints, bitmaps and points held against each other, and their repair.",
+        "Checkpoints, bitmaps and points side by side; repair what drifted apart.",
         _ON_A_VM,
     ),
     Action(
