@@ -17,10 +17,6 @@ from vmsnap_tui.model.ledger import (
 NEXT_HEALS = "nothing has to be done: the next backup of {disks} is a full"
 NEXT_DROPS = "nothing has to be done: the next backup drops it"
 REPAIR_NOW = "; a repair removes it now"
-STAYS = (
-    "it does no harm and stays: the hypervisor removes bitmaps through its checkpoints"
-    " alone. With the machine off, `qemu-img bitmap --remove` does it"
-)
 OWNERS = "it is shown and never touched: its owner has to {what}"
 
 
@@ -116,10 +112,8 @@ def _needless(row: LedgerRow, kind: DriftKind, reason: str) -> Drift:
     does not know one that it has lost, and no backup drops it there."""
     existing = tuple(cell.target for cell in row.cells if cell.exists)
     stray = row.in_metadata is False
-    if stray:
-        remedy = f"it does no harm{REPAIR_NOW}" if row.drop else STAYS
-    else:
-        remedy = NEXT_DROPS + (REPAIR_NOW if row.drop else "")
+    heals = "it does no harm and stays where it is" if stray else NEXT_DROPS
+    remedy = heals + (REPAIR_NOW if row.drop else "")
     return Drift(kind, reason, remedy, "note", existing, bool(row.drop))
 
 

@@ -301,29 +301,27 @@ def _bitmap(
 def _with_repair(
     row: LedgerRow, vm: Vm, disks: tuple[Disk, ...], kept: Kept | None
 ) -> LedgerRow:
-    """What a repair does about the row. A hypervisor that keeps checkpoints removes
-    bitmaps through them alone: a stray one of no use is made known first, then
-    removed."""
+    """What a repair does about the row: a lost checkpoint is made known again where
+    that saves an increment, and what no increment stands on is removed."""
     if row.owner is not Owner.OURS or row.holding not in (Holding.STORED, Holding.NONE):
         return row
     if any(cell.standing is Standing.BUSY for cell in row.cells):
         return row
+    useless = [cell for cell in row.cells if _useless(cell)]
     if row.in_metadata is None:
-        pairs = [(n, row.name) for c in row.cells if _useless(c) for n in c.nodes]
+        pairs = [(node, row.name) for cell in useless for node in cell.nodes]
         return replace(row, drop=tuple(pairs))
     if row.in_metadata:
-        useless = all(_useless(cell) for cell in row.cells)
-        return replace(row, drop=_pairs(row.name, vm)) if useless else row
+        whole = len(useless) < len(row.cells)
+        return row if whole else replace(row, drop=_pairs(row.name, vm))
+    if adopt := _adopt(row, disks, kept):
+        return replace(row, adopt=adopt)
     stray = [cell for cell in row.cells if cell.bitmaps]
-    if any(cell.needed for cell in row.cells):
-        return replace(row, adopt=_adopt(row, disks, kept))
-    if not stray or any(cell.standing is not Standing.RECORDING for cell in stray):
+    if not all(_useless(cell) for cell in stray):
         return row
-    targets = tuple(cell.target for cell in stray)
     active = {disk.target: disk.active.node for disk in disks}
-    return replace(
-        row, adopt=targets, drop=tuple((active[t], row.name) for t in targets)
-    )
+    pairs = [(active[cell.target], row.name) for cell in stray]
+    return replace(row, drop=tuple(pairs))
 
 
 def _adopt(

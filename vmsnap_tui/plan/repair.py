@@ -170,14 +170,14 @@ def _adopted(disk: Disk, rows: tuple[LedgerRow, ...]) -> Disk:
     known = [
         Record(row.name, cell.dirty_bytes or 0)
         for row in rows
-        if disk.target in row.adopt and not row.drop
+        if disk.target in row.adopt
         if (cell := row.cell(disk.target))
     ]
     return replace(disk, records=(*disk.records, *known))
 
 
 def _afterwards(rows: tuple[LedgerRow, ...]) -> str:
-    adopted = [row.name for row in rows if row.adopt and not row.drop]
+    adopted = [row.name for row in rows if row.adopt]
     dropped = [row.name for row in rows if row.drop]
     foreign = "; what others made is as it was"
     parts = []
