@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vmsnap_tui.lab.matrix import wrapper_script
+from vmsnap_tui.lab import matrix
+from vmsnap_tui.lab.matrix import is_whole, wrapper_script
 from vmsnap_tui.lab.monitor import LabFailed
 
 
@@ -47,3 +48,14 @@ def test_an_emulator_finds_its_own_firmware(tmp_path: Path) -> None:
 def test_packages_without_the_tool_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabFailed, match="qemu-img"):
         wrapper_script("qemu-img", tmp_path, tmp_path)
+
+
+def test_a_tree_of_other_packages_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "_PACKAGES", ("qemu", "libvirt"))
+    assert not is_whole(tmp_path)
+    (tmp_path / "packages").write_text("qemu")
+    assert not is_whole(tmp_path)
+    (tmp_path / "packages").write_text("qemu\nlibvirt")
+    assert is_whole(tmp_path)

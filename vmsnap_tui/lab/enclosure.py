@@ -25,11 +25,11 @@ umask 022
 root=$1
 shift
 while [ $# -gt 0 ]; do
-    if ! [ -e "$root$2" ]; then
-        mkdir -p "$(dirname "$root$2")"
-        if [ -d "$1" ]; then mkdir "$root$2"; else : >"$root$2"; fi
+    if ! [ -e "$2" ]; then
+        mkdir -p "$(dirname "$2")"
+        if [ -d "$1" ]; then mkdir -p "$2"; else : >"$2"; fi
     fi
-    mount --rbind "$1" "$root$2"
+    mount --rbind "$1" "$2"
     shift 2
 done
 [ -z "$root" ] || mkdir -p "$root/proc"
@@ -49,10 +49,10 @@ class Bind:
 
 
 class Enclosure:
-    """Namespaces of mounts and processes, entered by `popen` words of `enter`.
+    """Namespaces of mounts and processes, entered by the words of `enter`.
 
-    `root` is a tree that `enter` changes its root to; the binds lie in it then. As an
-    ordinary user there is a namespace of users too, in which the user stays the same.
+    `root` is a tree that `enter` can change its root to; it gets a /proc. An ordinary
+    user gets a namespace of users too, in which he stays who he is.
     """
 
     def __init__(

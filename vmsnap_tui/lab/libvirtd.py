@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import socket
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,8 @@ Others = Literal["none", "read", "write"]
 
 _POLL_S = 0.005
 _KVM = Path("/dev/kvm")
+_SEEN_IN_ROOT = (Path("/dev"), Path("/sys"), Path("/tmp"), Path(tempfile.gettempdir()))
+"""What another root than the system's has of it: where tests keep disks, above all."""
 _ACCOUNTS = {
     "passwd": "libvirt-qemu:x:64055:64055:Libvirt Qemu:/var/lib/libvirt:/bin/false\n",
     "group": "libvirt-qemu:x:64055:\n",
@@ -206,16 +209,21 @@ class Libvirtd:
     def _binds(self) -> list[Bind]:
         if not self._privileged:
             return []
-        binds = []
-        if self.root is not None:
-            there = ("/dev", "/sys", "/tmp", self.directory, cache_directory())
-            binds += [Bind(Path(path), Path(path)) for path in there]
-        binds += [Bind(self.directory / at, Path(to)) for at, to in _SYSTEM.items()]
-        binds.append(Bind(self._capabilities(), Path("/var/cache/libvirt")))
-        binds += [Bind(self.directory / name, Path("/etc", name)) for name in _ACCOUNTS]
+        own = {self.directory / at: to for at, to in _SYSTEM.items()}
+        own[self._capabilities()] = "/var/cache/libvirt"
+        own |= {self.directory / name: f"/etc/{name}" for name in _ACCOUNTS}
         if not self.kvm and _KVM.exists():
-            binds.append(Bind(self.directory / "kvm", _KVM))
-        return binds
+            own[self.directory / "kvm"] = str(_KVM)
+        binds = [Bind(source, Path(place)) for source, place in own.items()]
+        if self.root is None:
+            return binds
+        there = (*_SEEN_IN_ROOT, parent_directory(), self.directory, cache_directory())
+        # the last, so that `qemu:///system` is this daemon for `inside` too
+        return [
+            *(Bind(path, _below(self.root, path)) for path in there),
+            *(Bind(bind.source, _below(self.root, bind.place)) for bind in binds),
+            Bind(self.directory / "run" / "libvirt", Path("/run/libvirt")),
+        ]
 
     def _capabilities(self) -> Path:
         """Return where what libvirt found out about QEMU is kept for the next daemon.
@@ -324,6 +332,10 @@ def _which(tool: str, root: Path | None = None) -> str | None:
         if (root / place.lstrip("/") / tool).exists():
             return f"{place}/{tool}"
     return None
+
+
+def _below(root: Path, path: Path) -> Path:
+    return root / path.relative_to("/")
 
 
 def _root_of_environment() -> Path | None:

@@ -1,7 +1,8 @@
-"""Other releases of QEMU beside the system's own.
+"""Other releases of QEMU and libvirt beside the system's own.
 
-Each is unpacked with all that it needs, down to the C library, and run by its own
-loader: no chroot, no container, no change of the system, no root.
+Each is unpacked with all that it needs, down to the C library. A QEMU is run by its own
+loader: no chroot, no container, no change of the system, no root. A libvirtd looks for
+its parts where it was built to look, so that one is root and changes its root.
 `python -m vmsnap_tui.lab.matrix DIRECTORY` prints where the tools of each are.
 """
 
@@ -16,7 +17,13 @@ from pathlib import Path
 from vmsnap_tui.lab.monitor import LabFailed
 from vmsnap_tui.lab.packages import AptRoot
 
-_PACKAGES = ("qemu-system-x86", "qemu-utils")
+_PACKAGES = (
+    *("qemu-system-x86", "qemu-utils"),
+    *("libvirt-daemon", "libvirt-daemon-driver-qemu"),
+    # what makes the tree one that can be changed root to
+    *("base-files", "coreutils", "dash"),
+)
+_STAMP = "packages"
 _TOOLS = ("qemu-system-x86_64", "qemu-img", "qemu-io", "qemu-nbd")
 _FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -24,23 +31,25 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One QEMU of the matrix: the Debian suite that carries it."""
+    """One QEMU and libvirt of the matrix: the Debian suite that carries them."""
 
     name: str
     suite: str
 
 
 RELEASES = (Release("q10", "trixie"), Release("q11", "forky"))
-"""QEMU 10.0 and 11.1; 7.2 is Debian 12's own, the oldest that is supported."""
+"""QEMU 10.0 with libvirt 11.3, and 11.1 with 12.x; 7.2 with 9.0 is Debian 12's own,
+the oldest that is supported."""
 
 
 async def unpack(release: Release, matrix: Path) -> Path:
     """Return the directory with the release's tools, unpacked if need be.
 
-    It appears whole, by rename. Raises LabFailed with apt's words.
+    It appears whole, by rename; one of other packages gives way to it. Raises LabFailed
+    with apt's words.
     """
     place = matrix / release.name
-    if (place / "bin").is_dir():
+    if is_whole(place):
         return place / "bin"
     matrix.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=matrix) as scratch:
@@ -53,9 +62,16 @@ async def unpack(release: Release, matrix: Path) -> Path:
             wrapper = made / "bin" / tool
             wrapper.write_text(wrapper_script(tool, place / "root", made / "root"))
             wrapper.chmod(0o755)
+        (made / _STAMP).write_text("\n".join(_PACKAGES))
         shutil.rmtree(place, ignore_errors=True)
         made.rename(place)
     return place / "bin"
+
+
+def is_whole(place: Path) -> bool:
+    """Whether all of today's packages are unpacked there."""
+    stamp = place / _STAMP
+    return stamp.exists() and stamp.read_text() == "\n".join(_PACKAGES)
 
 
 def wrapper_script(tool: str, root: Path, unpacked: Path) -> str:
