@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.conftest import StartDomain
 from vmsnap_tui.backends.libvirt import limits
 from vmsnap_tui.backends.libvirt.limits import limits_of
+from vmsnap_tui.lab.domains import Domain
+from vmsnap_tui.lab.monitor import LabFailed
 from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.checkpoint import Checkpoint, Record
 from vmsnap_tui.model.disk import Disk, Image
@@ -198,3 +201,31 @@ def test_what_is_alike_is_worked_out_once() -> None:
     for number in range(50):
         limits_of(*BOOKWORM, agent=AGENT, disks=(disk(1 + number % 2),))
     assert limits._limits.cache_info().misses == 2
+
+
+async def refused_by_libvirt(domain: Domain, *words: str) -> str:
+    """What libvirt itself says."""
+    with pytest.raises(LabFailed) as refused:
+        await domain.libvirtd.virsh(*words)
+    return str(refused.value)
+
+
+@pytest.mark.qemu
+async def test_what_is_said_not_to_work_is_refused_by_libvirt_itself(
+    domain: StartDomain,
+) -> None:
+    web = await domain()
+    version = await web.libvirtd.virsh("version", "--daemon")
+    external = ("--disk-only", "--atomic")
+    await web.libvirtd.virsh("snapshot-create-as", web.name, "s1", *external)
+    await web.libvirtd.virsh("checkpoint-create-as", web.name, "c1")
+    if "daemon: libvirt 9.0" in version:
+        said = await refused_by_libvirt(web, "snapshot-revert", web.name, "s1")
+        assert "revert to external snapshot not supported" in said
+    await web.destroy()
+    said = await refused_by_libvirt(web, "backup-begin", web.name)
+    assert "domain is not running" in said or "inactive domain" in said
+    said = await refused_by_libvirt(
+        web, "snapshot-create-as", web.name, "s2", *external
+    )
+    assert "checkpoint exists" in said

@@ -1,7 +1,16 @@
 """One machine."""
 
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartDomain
 from tests.tui.conftest import Stage, app_of, screen_text
+from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import FleetChanged
+from vmsnap_tui.engine.settings import Settings
+from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.tui.app import VmsnapApp
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import FLEET, WEB
@@ -63,3 +72,26 @@ async def test_on_a_small_screen_the_limits_come_last(stage: Stage) -> None:
         places = [text.index(title) for title in titles]
         assert places == sorted(places)
         assert all(len(plain(each)) <= 80 for each in chains.lines_shown)
+
+
+@pytest.mark.qemu
+async def test_a_domain_that_is_opened_is_looked_at_and_again_when_it_changes(
+    domain: StartDomain, lab_directory: Path
+) -> None:
+    web = await domain(DiskSpec("vda"))
+    take = ("snapshot-create-as", web.name, "--disk-only", "--atomic", "--name")
+    await web.libvirtd.virsh(*take, "before")
+    settings = Settings(
+        (web.connection,), lab_directory / "repository", lab_directory / "state"
+    )
+    app = VmsnapApp(Engine(settings))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.observed.opened and app.observed.records_read)
+        assert app.observed.fleet[0].vms[0].snapshots is None
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "Snapshots  1" in screen_text(pilot))
+        assert "What can be done here" in screen_text(pilot)
+        assert "libvirt 9" in screen_text(pilot)
+        await web.libvirtd.virsh(*take, "after")
+        await until(pilot, lambda: "Snapshots  2" in screen_text(pilot))
+        assert "└ after" in screen_text(pilot)

@@ -8,7 +8,7 @@ from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.tui.glyphs import UNICODE
 from vmsnap_tui.tui.scenes import WEB
-from vmsnap_tui.tui.scenes_libvirt import WIKI
+from vmsnap_tui.tui.scenes_libvirt import SHOP, WIKI
 from vmsnap_tui.tui.view.chain import bitmap_state, chain_lines, image_name
 from vmsnap_tui.tui.view.spans import plain
 
@@ -78,3 +78,13 @@ def test_what_contradicts_the_definition_stands_over_the_chain(width: int) -> No
     assert lines[0].startswith("  △ libvirt's definition names")
     assert all(len(each) <= width for each in lines)
     assert any("wiki-01" in each and "active" in each for each in lines)
+
+
+def test_where_libvirt_vouches_no_bitmap_is_told_twice() -> None:
+    assert len(shown(SHOP.disks[0], bitmaps=True)) == len(SHOP.disks[0].chain)
+
+
+def test_a_size_that_is_not_known_is_no_size_of_nothing() -> None:
+    unknown = replace(WEB.disks[1].active, virtual_bytes=0, allocated_bytes=0)
+    [only] = shown(replace(WEB.disks[1], chain=(unknown,)))
+    assert " B " not in only

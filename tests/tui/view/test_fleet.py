@@ -153,3 +153,10 @@ def test_machines_that_mix_snapshots_are_named_before_anything_is_done() -> None
 def test_changes_are_what_libvirt_vouches_for() -> None:
     assert changed_bytes(SHOP, stored(SHOP)) == 396 * MiB
     assert changed_bytes(LEDGER, stored(LEDGER)) is None
+
+
+def test_a_long_uri_leaves_room_for_what_is_wrong_with_it() -> None:
+    one = ConnectionView(f"{SYSTEM}?socket=/run/a", Link.UP, "", FAR)
+    assert text(rows(Observed(fleet=(one,)))[0]).endswith(f"{SYSTEM}  2  read-only")
+    other = replace(one, uri=f"{SYSTEM}?socket=/run/b", vms=())
+    assert "?socket=/run/a" in text(rows(Observed(fleet=(one, other)))[0])

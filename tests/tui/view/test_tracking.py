@@ -33,10 +33,10 @@ def test_every_other_state_says_that_the_next_is_full() -> None:
     assert "lost" in tracking_span(bare, _STORED).text
 
 
-def test_what_is_not_read_while_a_job_runs_is_not_said_to_be_lost() -> None:
+def test_what_is_not_read_now_is_not_said_to_be_lost() -> None:
     unread = replace(_VDA.active, bitmaps=(), bitmaps_known=False)
     shown = tracking_span(replace(_VDA, chain=(unread,)), _STORED)
-    assert "not read while a job runs" in shown.text
+    assert shown.text == "tracking is not read now"
 
 
 def test_without_a_point_there_is_nothing_to_track_from() -> None:

@@ -31,7 +31,7 @@ def configure(parser: ArgumentParser) -> None:
 async def run(engine: "Engine", ns: Namespace, console: "Console") -> ExitCode:
     from vmsnap_tui.cli.tracking import tracking
 
-    vm = engine.find_vm(ns.vm)
+    vm = await engine.look(ns.vm)
     kept = {disk.target: tracking(engine, vm, disk) for disk in vm.disks}
     alarms = engine.alarms(vm)
     if console.out.as_json:
@@ -131,11 +131,11 @@ def _print_kept(vm: "Vm", console: "Console") -> None:
     """What the hypervisor keeps of its own, then what cannot be done."""
     if vm.checkpoints or vm.snapshots:
         console.out.line()
-    for checkpoint in vm.checkpoints or ():
+    for checkpoint in sorted(vm.checkpoints or (), key=lambda c: c.created_utc):
         disks = " ".join(checkpoint.disks)
         parts = [f"checkpoint {checkpoint.name}", checkpoint.created_utc, disks]
         console.out.line("  ".join(parts + ["current"] * checkpoint.current))
-    for snapshot in vm.snapshots or ():
+    for snapshot in sorted(vm.snapshots or (), key=lambda s: s.created_utc):
         kind = _kind(snapshot) + (" with memory" if snapshot.memory else "")
         on = f"on {snapshot.parent}" if snapshot.parent else "on nothing"
         parts = [f"snapshot {snapshot.name}", snapshot.created_utc, kind, on]

@@ -7,7 +7,9 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved
+from vmsnap_tui.engine.events import EngineEvent, FleetChanged, JobsMoved, RunEnded
+from vmsnap_tui.errors import NoConnection, NotFound, VmsnapError
+from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.view.limit_rows import limit_lines
@@ -33,6 +35,7 @@ class VmScreen(BaseScreen[None]):
     def __init__(self, vm_key: str) -> None:
         super().__init__()
         self._key = vm_key
+        self._looked_at: object = None
 
     @property
     def vm_key(self) -> str | None:
@@ -42,12 +45,43 @@ class VmScreen(BaseScreen[None]):
         yield Horizontal(ChainMap(id="chains"), LinesView(id="side"), id="panes")
         yield JobPanel(self.ours.glyphs, rows=6, id="job-panel")
 
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._look()
+
     def heard(self, event: EngineEvent) -> None:
         match event:
-            case FleetChanged() | JobsMoved():
+            case FleetChanged():
                 self.reload()
+                if _shape(self.vm) != self._looked_at:
+                    self._look()
+            case JobsMoved():
+                self.reload()
+            case RunEnded():
+                self._look()
             case _:
                 pass
+
+    def do_refresh(self) -> None:
+        self.ours.do_refresh()
+        self._look()
+
+    def _look(self) -> None:
+        """A list of a thousand machines does not hold all of each: this one is opened.
+        It is looked at again when it is another one, and when somebody comes back to
+        it; never by the clock."""
+        self._looked_at = _shape(self.vm)
+        self.run_worker(self._looking(), group="look", exclusive=True)
+
+    async def _looking(self) -> None:
+        try:
+            vm = await self.ours.engine.look(self._key)
+        except (NoConnection, NotFound) as error:
+            self.log(error)  # the screen says it: stale, or not there any more
+        except VmsnapError as error:
+            self.ours.say_error(error)
+        else:
+            self._looked_at = _shape(vm)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.reload)
@@ -83,3 +117,11 @@ class VmScreen(BaseScreen[None]):
             return ()
         side = side_lines(vm, app.observed, app.clock(), app.glyphs, width)
         return (*side, BLANK, *limit_lines(vm, app.glyphs, width))
+
+
+def _shape(vm: Vm | None) -> object:
+    """What of a machine makes its last look an old one; its counters do not."""
+    if vm is None:
+        return None
+    chains = tuple(tuple(image.path for image in disk.chain) for disk in vm.disks)
+    return vm.state, chains, frozenset(job.id for job in vm.jobs)

@@ -19,8 +19,9 @@ def image_name(path: str) -> str:
 
 
 def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> list[Line]:
-    """One line an image; with `bitmaps`, one more for each of its bitmaps. Where the
-    definition says otherwise than QEMU, that comes first."""
+    """One line an image; with `bitmaps`, one more for each of its bitmaps, where it is
+    they that tell and not the hypervisor's checkpoints. How the definition says
+    otherwise than QEMU comes first."""
     lines: list[Line] = []
     if disk.differs:
         lead = said(f"  {glyphs.caution} ", Tone.CAUTION)
@@ -30,7 +31,7 @@ def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> lis
         return [*lines, line("  ", span("no medium", Tone.MUTED))]
     for depth, image in enumerate(disk.chain):
         lines.append(_image_line(disk, depth, image, glyphs, width))
-        if bitmaps:
+        if bitmaps and disk.records is None:
             lines.extend(_bitmap_lines(image, glyphs, width))
     return lines
 
@@ -43,8 +44,8 @@ def _image_line(
     tone = Tone.ACCENT if depth == 0 else Tone.MUTED
     role = "only image" if last and depth == 0 else ""
     role = role or ("active" if depth == 0 else "base" if last else "")
-    size = format_bytes(image.allocated_bytes).rjust(_SIZE_CELLS)
-    tail = f" {size}  {image.format:<5} {role:<10}"
+    size = format_bytes(image.allocated_bytes) if image.virtual_bytes else ""
+    tail = f" {size:>{_SIZE_CELLS}}  {image.format:<5} {role:<10}"
     name_cells = max(width - len(tail) - 4, 8)
     name = clipped(image_name(image.path), name_cells, glyphs)
     return line(
@@ -56,7 +57,7 @@ def _image_line(
 
 def _bitmap_lines(image: Image, glyphs: Glyphs, width: int) -> list[Line]:
     if not image.bitmaps_known:
-        return [line(span("      bitmaps are not read while a job runs", Tone.MUTED))]
+        return [line(span("      bitmaps are not read now", Tone.MUTED))]
     return [_bitmap_line(bitmap, glyphs, width) for bitmap in image.bitmaps]
 
 

@@ -107,7 +107,7 @@ def disk_line(
     """Target, size, what changed since the last point, and its tracking."""
     parts: list[Span] = [
         span(disk.target, Tone.STRONG),
-        span(f"  {format_bytes(disk.virtual_bytes)}  "),
+        span(f"  {size_text(disk)}  "),
     ]
     changed = changed_since(disk, stored)
     if stored and changed is not None:
@@ -116,6 +116,11 @@ def disk_line(
         parts.append(span(f" in {since}   " if since != "now" else "   ", Tone.MUTED))
     parts.append(tracking_span(disk, stored))
     return tuple(parts)
+
+
+def size_text(disk: Disk) -> str:
+    """What the guest sees; a list alone does not tell it of every hypervisor."""
+    return format_bytes(disk.virtual_bytes) if disk.virtual_bytes else ""
 
 
 def _last_point_line(stored: StoredPoint, now: datetime) -> Line:

@@ -54,7 +54,7 @@ def fleet_rows(
     rows.extend(_machines(sockets, observed, now, glyphs))
     for connection in observed.fleet:
         if connection not in sockets:
-            rows.append(_heading(connection, glyphs))
+            rows.append(_heading(connection, observed, glyphs))
             rows.extend(_machines([connection], observed, now, glyphs))
     return tuple(rows)
 
@@ -151,10 +151,16 @@ def _machine(
     return FleetRow(vm.key, cells, sort, group=connection.uri)
 
 
-def _heading(connection: ConnectionView, glyphs: Glyphs) -> FleetRow:
+def _heading(
+    connection: ConnectionView, observed: Observed, glyphs: Glyphs
+) -> FleetRow:
+    """What is behind the `?` of a URI stands here only where it tells two apart."""
+    bare = connection.uri.split("?", 1)[0]
+    alike = sum(each.uri.split("?", 1)[0] == bare for each in observed.fleet)
+    name = bare if alike == 1 else connection.uri
     sign = glyphs.opened if connection.link is Link.UP else glyphs.stale
     tone = Tone.ALARM if connection.link is Link.DOWN else Tone.ACCENT
-    parts = [span(f"{sign} {connection.uri}", tone), _link_words(connection)]
+    parts = [span(f"{sign} {name}", tone), _link_words(connection)]
     if why_connection_read_only(connection):
         parts.append(span("  read-only", Tone.CAUTION))
     cell = line(*parts)

@@ -12,7 +12,7 @@ from vmsnap_tui.units import format_bytes
 
 def disk_line(disk: Disk) -> Line:
     """Target and size; what the guest sees."""
-    size = format_bytes(disk.virtual_bytes) if disk.chain else ""
+    size = format_bytes(disk.virtual_bytes) if disk.virtual_bytes else ""
     return said(f"{disk.target:<10} {size:>9}  ")
 
 

@@ -51,7 +51,9 @@ def _mixed_lines(glyphs: Glyphs, width: int) -> tuple[Line, ...]:
 
 
 def _tree(snapshots: tuple[Snapshot, ...]) -> list[tuple[int, Snapshot]]:
-    """Depth first, siblings in their order; what no root leads to comes last."""
+    """Depth first, siblings by their age; what no root leads to comes last. libvirt
+    lists them in no order."""
+    snapshots = tuple(sorted(snapshots, key=lambda each: each.created_utc))
     names = {snapshot.name for snapshot in snapshots}
     children: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:

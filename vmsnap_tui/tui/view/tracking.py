@@ -62,7 +62,7 @@ def _vouched_span(disk: Disk, name: str) -> Span:
 
 def _recorded_span(disk: Disk, found: tuple[Bitmap, ...]) -> Span:
     if not found and not all(image.bitmaps_known for image in disk.chain):
-        return span("tracking is not read while a job runs", Tone.MUTED)
+        return span("tracking is not read now", Tone.MUTED)
     if not found:
         return span("tracking lost: next is full", Tone.CAUTION)
     if any(bitmap.inconsistent for bitmap in found):
