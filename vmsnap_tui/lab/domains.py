@@ -122,9 +122,9 @@ class Domain:
 
     async def kill(self) -> None:
         """SIGKILL its QEMU; returns when libvirt, if it runs, has taken note."""
-        await self.signal("KILL")
+        # libvirt removes the file as soon as it takes note
         pid = self.libvirtd.pid_file(self.name).read_text()
-        gone = "while kill -0 $0 2>/dev/null; do sleep 0.01; done"
+        gone = "kill -s KILL $0; while kill -0 $0 2>/dev/null; do sleep 0.01; done"
         await self.libvirtd.inside("sh", "-c", gone, pid)
         if self.libvirtd.running:
             await _until(self._ended)
