@@ -32,6 +32,8 @@ from vmsnap_tui.text import visible
 
 POLL_S = 0.5
 """Progress has no events; anything else is heard at once."""
+SOON_S = 0.02
+"""libvirt tells of an end some milliseconds before it shows, and then nothing more."""
 END_LIMIT_S = 30.0
 """How long a job may take to end once it was told to."""
 CLOSE_LIMIT_S = 600.0
@@ -128,6 +130,7 @@ class Effects:
         self, vm: str, instant: BackupInstant, progress: Progress
     ) -> None:
         last: dict[str, Job] = {}
+        wait_s = SOON_S
         while (seen := await self._look(vm, instant)).busy:
             _require_same_run(seen, instant)
             if seen.state is VmState.IO_ERROR:
@@ -139,7 +142,7 @@ class Effects:
                 await self._listen_anew(vm, instant)
             elif seen.ours:
                 hearing.sure = True
-            await self._stirred_or(vm, POLL_S)
+            wait_s = await self._stirred_or(vm, wait_s)
         _require_same_run(seen, instant)
         verdict = await self._verdict(vm, instant)
         _require_well(verdict, instant)
@@ -261,8 +264,9 @@ class Effects:
         """Once no job of ours is left, and no file of ours open."""
         try:
             async with asyncio.timeout(limit_s):
+                wait_s = SOON_S
                 while (seen := await self._look(vm, instant)).busy:
-                    await self._stirred_or(vm, POLL_S)
+                    wait_s = await self._stirred_or(vm, wait_s)
                 return seen
         except TimeoutError:
             raise StepFailed(
@@ -336,12 +340,15 @@ class Effects:
         if uuid in self._stirred:
             self._stirred[uuid].set()
 
-    async def _stirred_or(self, vm: str, limit_s: float) -> None:
+    async def _stirred_or(self, vm: str, limit_s: float) -> float:
+        """Until something is heard, or the limit passes; how long to wait next."""
         stirred = self._stirred.setdefault(vm, asyncio.Event())
+        heard = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                await stirred.wait()
+                heard = await stirred.wait()
         stirred.clear()
+        return SOON_S if heard else min(limit_s * 2, POLL_S)
 
 
 def _mark_of(instant: BackupInstant) -> str:
