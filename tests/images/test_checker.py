@@ -1,5 +1,7 @@
+import json
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,26 @@ async def test_a_fifo_is_an_error_and_not_waited_for(
         await checker.check_structure(tmp_path / "fifo", MIB)
     with pytest.raises(OSError, match="not a regular file"):
         await checker.sha256_file(tmp_path / "fifo")
+
+
+async def test_tables_that_were_never_written_are_a_finding(
+    tmp_path: Path, checker: StoredImageChecker
+) -> None:
+    """QEMU closes an image whose last tables the storage refuses, and says nothing;
+    qemu-img finds no fault in what is left of it."""
+    path = an_image(tmp_path / "x.qcow2", "8M")
+    refused = [
+        {"event": event, "errno": 28, "once": False, "state": 2}
+        for event in ("refblock_update_part", "l2_update")
+    ]
+    inner = {"driver": "file", "filename": str(path)}
+    later = [{"event": "l2_update", "state": 1, "new_state": 2}]
+    debug = {"driver": "blkdebug", "image": inner, "inject-error": refused}
+    graph = {"driver": "qcow2", "file": debug | {"set-state": later}}
+    writes = ("-c", "write -P 7 0 1M", "-c", "write -P 7 2M 64k")
+    subprocess.run(
+        ["qemu-io", *writes, f"json:{json.dumps(graph)}"], capture_output=True
+    )
+    tool("qemu-img", "check", "-q", "-f", "qcow2", str(path))
+    findings = await checker.check_structure(path, 8 * MIB)
+    assert "lie behind the last cluster" in "".join(findings)

@@ -17,6 +17,10 @@ class StoredImageChecker:
     ) -> list[str]:
         """What is wrong with the image's structure; it is only read.
 
+        Data behind the end of all that the tables refer to was written by a QEMU whose
+        last tables were lost: closing an image never fails, whatever the storage says.
+        qemu-img takes such an image for sound, as far as it goes.
+
         `backing` is the one name its header may hold. An image whose header
         points anywhere else is not opened by QEMU at all. Raises VmsnapError
         when qemu-img is not installed.
@@ -34,6 +38,12 @@ class StoredImageChecker:
             return [*findings, error.evidence]
         if not result.ok:
             findings.append(f"qemu-img check: {result.message}")
+        behind = path.stat().st_size - result.end_bytes
+        if result.end_bytes and behind > 0:
+            findings.append(
+                f"{behind} bytes lie behind the last cluster that its tables know of:"
+                " what QEMU had to write at the end is missing"
+            )
         return findings
 
     async def sha256_file(

@@ -27,12 +27,17 @@ _CHECK_CPU_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What `qemu-img check` found; its exit code 0 alone means sound."""
+    """What `qemu-img check` found; its exit code 0 alone means sound.
+
+    `end_bytes` is where the last cluster ends that the image's tables know of, 0 where
+    qemu-img does not tell.
+    """
 
     returncode: int
     corruptions: int
     leaks: int
     message: str
+    end_bytes: int = 0
 
     @property
     def ok(self) -> bool:
@@ -75,7 +80,11 @@ async def check(path: Path) -> CheckResult:
     outcome = _readable(outcome, graph, path)
     message = "" if outcome.returncode == 0 else outcome.evidence
     return CheckResult(
-        outcome.returncode, found.get("corruptions", 0), found.get("leaks", 0), message
+        outcome.returncode,
+        found.get("corruptions", 0),
+        found.get("leaks", 0),
+        message,
+        found.get("image-end-offset", 0),
     )
 
 
