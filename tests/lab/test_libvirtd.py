@@ -125,6 +125,13 @@ def test_what_is_missing_is_named(
     assert lab_libvirtd.unavailable() == "not installed: libvirtd, virsh"
 
 
+@as_root
+def test_a_user_of_nobody_is_refused(lab_directory: Path) -> None:
+    assert Libvirtd(lab_directory / "l", qemu_user="libvirt-qemu").qemu_ids > (0, 0)
+    with pytest.raises(LabFailed, match="no such user"):
+        _ = Libvirtd(lab_directory / "l", qemu_user="no-such").qemu_ids
+
+
 def test_an_account_is_added_once() -> None:
     root, qemu = "root:x:0:\n", "qemu:x:1:\n"
     assert with_account(root, qemu) == root + qemu

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Awaitable, Callable
@@ -183,8 +182,7 @@ class Domain:
         made.mkdir(mode=0o700, exist_ok=True)
         if self.libvirtd.qemu_user == "root" or os.geteuid() != 0:
             return
-        user = pwd.getpwnam(self.libvirtd.qemu_user)
-        os.chown(made, user.pw_uid, user.pw_gid)
+        os.chown(made, *self.libvirtd.qemu_ids)
         self.libvirtd.admit(self.directory)
         if self._guest is not None and self._guest.kernel.parent != self.directory:
             there = GuestFiles(self.directory / "vmlinuz", self.directory / "initramfs")

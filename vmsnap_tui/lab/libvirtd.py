@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import pwd
 import shutil
 import socket
 import tempfile
@@ -106,6 +105,18 @@ class Libvirtd:
         those of QEMU's user: every call would take seconds where only root may.
         """
         return self.qemu_user == "root"
+
+    @property
+    def qemu_ids(self) -> tuple[int, int]:
+        """User and group that QEMU runs as; `libvirt-qemu` need not be known here."""
+        if not self._privileged:
+            return os.geteuid(), os.getegid()
+        lines = with_account(Path("/etc/passwd").read_text(), _ACCOUNTS["passwd"])
+        for line in lines.splitlines():
+            name, _, uid, gid, *_ = line.split(":")
+            if name == self.qemu_user:
+                return int(uid), int(gid)
+        raise LabFailed("no such user", evidence=self.qemu_user)
 
     @property
     def uri(self) -> str:
@@ -254,10 +265,10 @@ class Libvirtd:
             (self.directory / name).write_text(with_account(known, account))
             (self.directory / name).chmod(0o644)
         etc = self.directory / ("etc" if self._privileged else "config/libvirt")
-        user = pwd.getpwnam(self.qemu_user) if self._privileged else None
+        uid, gid = self.qemu_ids
         words = _QEMU_CONF.format(
-            uid=user.pw_uid if user else os.geteuid(),
-            gid=user.pw_gid if user else os.getegid(),
+            uid=uid,
+            gid=gid,
             ownership=int(self._privileged and self.qemu_user != "root"),
         )
         (etc / "qemu.conf").write_text(words)
