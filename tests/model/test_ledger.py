@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from vmsnap_tui.model.ledger import (
     Cell,
+    Drift,
     DriftKind,
     Holding,
     Ledger,
@@ -56,8 +57,18 @@ def test_whether_the_point_is_stored_is_one_word() -> None:
     ours = a_row("a")
     assert ours.stored == "no"
     assert replace(ours, holding=Holding.STORED).stored == "yes"
-    assert replace(ours, holding=Holding.PENDING).stored == "being made"
+    assert replace(ours, holding=Holding.PENDING).stored == "pending"
+    assert replace(ours, holding=Holding.ELSEWHERE).stored == "other"
     assert replace(ours, owner=Owner.FOREIGN).stored == ""
+
+
+def test_records_agree_only_where_all_of_them_are_known() -> None:
+    row = replace(a_row("a"), holding=Holding.STORED)
+    assert row.agrees
+    assert not replace(row, holding=Holding.PENDING).agrees
+    assert not replace(row, cells=(Cell("vda", Standing.UNKNOWN),)).agrees
+    drift = Drift(DriftKind.FOREIGN, "why", "what", "note")
+    assert not replace(row, drifts=(drift,)).agrees
 
 
 def test_rows_are_found_by_name_and_by_what_a_repair_does() -> None:

@@ -285,16 +285,15 @@ def test_without_a_repository_nothing_is_ours() -> None:
     assert not ledger.mendable
 
 
-def test_points_under_another_uuid_are_told() -> None:
-    holdings = kept("vda")
-    (drift,) = ledger_of(machine("x", {"vda": Fate("none", "lost")}), holdings).drifts
-    assert drift.kind is K.OTHER_IDENTITY
+def test_points_under_another_uuid_are_told_to_a_machine_that_has_none() -> None:
+    vm, holdings = machine("x", {"vda": Fate("none", "lost")}), kept("vda")
+    assert ledger_of(vm, holdings).drifts == ()
+    empty = replace(holdings.shelf, newest={})
+    (drift,) = ledger_of(vm, Kept(empty, holdings.points)).drifts
+    assert (drift.kind, drift.severity) == (K.OTHER_IDENTITY, "warning")
     assert OTHER_KEY in drift.reason
-    assert drift.severity == "note"
-    fresh = replace(holdings, shelf=replace(holdings.shelf, newest={}))
-    fresh = Kept(fresh.shelf, holdings.points)
-    (drift,) = ledger_of(machine("x", {"vda": Fate("none", "lost")}), fresh).drifts
-    assert drift.severity == "warning"
+    there = Kept(empty, holdings.points, machines=frozenset({OTHER_KEY}))
+    assert ledger_of(vm, there).drifts == ()
 
 
 def test_rows_are_newest_first_and_a_time_is_read_from_the_name() -> None:

@@ -104,6 +104,7 @@ def kept_of(
             *(f"{h.plan.title} {h.operation}" for h in running if h.plan.vm == vm.key),
             *(f"{o.title} {o.operation}" for o in left if o.vm == vm.key),
         ),
+        machines=frozenset(vm.key for view in engine.fleet for vm in view.vms),
     )
 
 

@@ -63,10 +63,13 @@ class Holding(StrEnum):
 
     STORED = "stored"
     DAMAGED = "damaged"
-    PENDING = "being made"
+    PENDING = "pending"
     """Its operation runs, or was interrupted and is still to be recovered."""
     ELSEWHERE = "of another machine"
     NONE = "none"
+
+
+_STORED = {Holding.STORED: "yes", Holding.NONE: "no", Holding.ELSEWHERE: "other"}
 
 
 class DriftKind(StrEnum):
@@ -176,6 +179,13 @@ class LedgerRow:
         return next((c for c in self.cells if c.target == target), None)
 
     @property
+    def agrees(self) -> bool:
+        """Whether all records are known to agree; a drift, a disk of which it cannot
+        be told, and a backup that is not over are none of it."""
+        known = all(cell.standing is not Standing.UNKNOWN for cell in self.cells)
+        return known and not self.drifts and self.holding is not Holding.PENDING
+
+    @property
     def mendable(self) -> bool:
         return bool(self.adopt or self.drop)
 
@@ -184,9 +194,7 @@ class LedgerRow:
         """Whether its point is in the repository, in a word."""
         if self.owner is not Owner.OURS:
             return ""
-        return {Holding.STORED: "yes", Holding.NONE: "no"}.get(
-            self.holding, self.holding.value
-        )
+        return _STORED.get(self.holding, self.holding.value)
 
 
 @dataclass(frozen=True, slots=True)

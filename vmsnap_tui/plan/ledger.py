@@ -47,6 +47,7 @@ class Kept:
 
     `damaged` and `pending` are ids of points that cannot be read, and of those whose
     operation is not over; `busy` says which operations of this very machine are not.
+    `machines` are the keys of all that are there now.
     """
 
     shelf: Shelf
@@ -54,6 +55,7 @@ class Kept:
     damaged: frozenset[str] = frozenset()
     pending: frozenset[str] = frozenset()
     busy: tuple[str, ...] = ()
+    machines: frozenset[str] = frozenset()
     by_id: dict[str, Point] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -363,23 +365,26 @@ def _pairs(name: str, vm: Vm) -> tuple[tuple[str, str], ...]:
 
 
 def _of_the_machine(vm: Vm, kept: Kept | None) -> tuple[Drift, ...]:
-    """Points of a machine of this name that is not this machine."""
-    others = {
-        point.vm_uuid or point.vm_key
-        for point in (kept.points if kept else ())
-        if point.vm_name == vm.name and point.vm_key != vm.key
-    }
-    if not others or kept is None:
+    """Points of a machine of this name that is no more: this one begins anew beside
+    them, which matters until it has points of its own."""
+    if kept is None or kept.shelf.newest:
         return ()
-    count = sum(p.vm_name == vm.name and p.vm_key != vm.key for p in kept.points)
-    named = ", ".join(sorted(others))
+    others = [
+        point
+        for point in kept.points
+        if point.vm_name == vm.name and point.vm_key not in {vm.key, *kept.machines}
+    ]
+    if not others:
+        return ()
+    named = ", ".join(sorted({point.vm_uuid or point.vm_key for point in others}))
+    count = f"{len(others)} point{'s' * (len(others) != 1)}"
     return (
         Drift(
             DriftKind.OTHER_IDENTITY,
-            f"the repository holds {count} point{'s' * (count != 1)} of a machine of"
-            f" this name under another UUID: {named}; this one is {vm.uuid or vm.key}",
-            "nothing is built upon them, and they are restored as before; define the"
-            " machine with its former UUID if it is the same one",
-            "warning" if not kept.shelf.newest else "note",
+            f"the repository holds {count} of a machine of this name under another"
+            f" UUID, {named}; this one is {vm.uuid or vm.key}",
+            "they are restored as before, and the first backup of this machine is a"
+            " full; if it is the same machine, define it with its former UUID before",
+            "warning",
         ),
     )

@@ -39,7 +39,7 @@ async def test_what_a_killed_run_left_is_found_with_its_remedy(
     assert {"subject", "evidence", "severity"} <= set(found["unfinished-operation"])
     (ledger,) = said.document["ledgers"]
     assert "while a job runs" in ledger["untold"]
-    assert {row["holding"] for row in ledger["rows"]} <= {"being made"}
+    assert {row["holding"] for row in ledger["rows"]} <= {"pending"}
 
 
 async def test_a_machine_without_any_record_has_an_empty_ledger(

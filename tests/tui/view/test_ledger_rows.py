@@ -92,6 +92,29 @@ def test_where_all_agrees_it_says_so() -> None:
     assert summary(ledger) == "1 checkpoint · all agree"
 
 
+def test_what_is_not_known_is_never_called_well() -> None:
+    off = machine(NAMES["newest"], {"vda": Fate("unread", "not asked")})
+    ledger = ledger_of(off, holdings("vda"))
+    assert [texts(ledger, 78)[0][n] for n in (0, 3, -1)] == [
+        "?",
+        "unknown",
+        "not known",
+    ]
+    assert "cannot be told now" in page(ledger, NAMES["newest"])
+    assert summary(ledger) == "1 checkpoint · not all is known"
+
+
+def test_a_backup_that_is_not_over_is_no_drift() -> None:
+    vm = machine(NAMES["pending"], {"vda": Fate("whole", "keeps none")})
+    ledger = ledger_of(vm, holdings())
+    assert [texts(ledger, 78)[0][n] for n in (0, -2, -1)] == [
+        "●",
+        "pending",
+        "being made",
+    ]
+    assert "its backup is not over" in page(ledger, NAMES["pending"])
+
+
 def test_the_summary_counts_what_others_made_as_no_drift() -> None:
     ledger = ledger_of(lost_metadata(), kept())
     assert summary(ledger) == "4 checkpoints · 4 drifts · 3 can be repaired"

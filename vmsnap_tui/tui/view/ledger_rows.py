@@ -1,11 +1,13 @@
 """The ledger as a matrix of checkpoints and disks, and a page on each checkpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from vmsnap_tui.model.ledger import (
     Cell,
     Drift,
+    Holding,
     Ledger,
     LedgerRow,
     NextBackup,
@@ -33,11 +35,15 @@ _FIXED_CELLS = 46
 """All columns but those of disks, with their gaps, at their least."""
 _ID_CELLS = 8
 _SCRATCH = "-scratch"
-_TONES: dict[Severity | None, Tone] = {
+_TONES: dict[Severity, Tone] = {
     "alarm": Tone.ALARM,
     "warning": Tone.CAUTION,
     "note": Tone.MUTED,
-    None: Tone.GOOD,
+}
+_SIGNS: dict[Severity, Callable[[Glyphs], str]] = {
+    "alarm": lambda glyphs: glyphs.alarm,
+    "warning": lambda glyphs: glyphs.caution,
+    "note": lambda glyphs: glyphs.dot,
 }
 _CALM = frozenset({Standing.RECORDING, Standing.UNTRACKED, Standing.BUSY})
 
@@ -71,18 +77,18 @@ def _cells(
     now: datetime,
     glyphs: Glyphs,
 ) -> tuple[Line, ...]:
-    worst = severity_of(row)
+    sign, tone = _sign_of(row, glyphs)
     by_target = {cell.target: cell for cell in row.cells}
     found = [by_target[target] for target in shown]
     if rest:
         found.append(max((by_target[target] for target in rest), key=_weight))
     return (
-        said(_sign(worst, glyphs), _TONES[worst]),
+        said(sign, tone),
         said(short_name(row)),
         said(age(row.created_utc, now) if row.created_utc else "", Tone.MUTED),
         *(_cell(cell, glyphs) for cell in found),
         said(row.stored or glyphs.rule, Tone.PLAIN if row.stored else Tone.MUTED),
-        said(_drift_names(row), _TONES[worst]),
+        said(_drift_names(row), tone),
     )
 
 
@@ -93,9 +99,16 @@ def severity_of(row: LedgerRow) -> Severity | None:
     return next((severity for severity in order if severity in found), None)
 
 
-def _sign(worst: Severity | None, glyphs: Glyphs) -> str:
-    signs = {"alarm": glyphs.alarm, "warning": glyphs.caution, "note": glyphs.dot}
-    return signs[worst] if worst else glyphs.good
+def _sign_of(row: LedgerRow, glyphs: Glyphs) -> tuple[str, Tone]:
+    """By the worst of its drifts; what is not known to agree is never called well."""
+    worst = severity_of(row)
+    if worst is not None:
+        return _SIGNS[worst](glyphs), _TONES[worst]
+    if row.agrees:
+        return glyphs.good, Tone.GOOD
+    if row.holding is Holding.PENDING:
+        return glyphs.job, Tone.JOB
+    return "?", Tone.MUTED
 
 
 def short_name(row: LedgerRow) -> str:
@@ -108,7 +121,9 @@ def short_name(row: LedgerRow) -> str:
 
 
 def _drift_names(row: LedgerRow) -> str:
-    return ", ".join(drift.kind.value for drift in row.drifts)
+    if row.drifts or row.agrees:
+        return ", ".join(drift.kind.value for drift in row.drifts)
+    return "being made" if row.holding is Holding.PENDING else "not known"
 
 
 def _cell(cell: Cell, glyphs: Glyphs) -> Line:
@@ -129,8 +144,8 @@ def row_page(row: LedgerRow, ledger: Ledger, clock: Clock, glyphs: Glyphs) -> Pa
     for drift in row.drifts:
         rows += _drift(drift, glyphs)
     if not row.drifts:
-        calm = said("checkpoint, bitmaps and point agree", Tone.GOOD)
-        rows.append(Paragraph(said(f" {glyphs.good} ", Tone.GOOD), calm))
+        sign, tone = _sign_of(row, glyphs)
+        rows.append(Paragraph(said(f" {sign} ", tone), said(_calm(row), tone)))
     rows += [BLANK, labelled("made by", said(row.maker or "nobody that is known here"))]
     if row.created_utc:
         ago = said(clock.age(row.created_utc), Tone.MUTED)
@@ -146,6 +161,14 @@ def row_page(row: LedgerRow, ledger: Ledger, clock: Clock, glyphs: Glyphs) -> Pa
     return (*rows, *_after(ledger))
 
 
+def _calm(row: LedgerRow) -> str:
+    if row.agrees:
+        return "checkpoint, bitmaps and point agree"
+    if row.holding is Holding.PENDING:
+        return "its backup is not over: the point is being made, or to be recovered"
+    return "it cannot be told now whether its records agree"
+
+
 def _stored(row: LedgerRow) -> Line:
     words = {"yes": "in the repository", "no": "not in the repository"}
     return said(words.get(row.stored, row.stored), Tone.MUTED)
@@ -153,7 +176,7 @@ def _stored(row: LedgerRow) -> Line:
 
 def _drift(drift: Drift, glyphs: Glyphs) -> list[Paragraph]:
     tone = _TONES[drift.severity]
-    lead = said(f" {_sign(drift.severity, glyphs)} ", tone)
+    lead = said(f" {_SIGNS[drift.severity](glyphs)} ", tone)
     disks = said(f"on {', '.join(drift.targets)}", Tone.MUTED) if drift.targets else ()
     arrow = said(f"   {glyphs.leads_to} ", Tone.MUTED)
     return [
@@ -208,7 +231,9 @@ def summary(ledger: Ledger) -> str:
     if not ledger.rows and not drifts:
         return "nothing is recorded yet"
     parts = [_count(len(ledger.rows), "checkpoint")]
-    parts.append(_count(len(drifts), "drift") if drifts else "all agree")
+    agree = all(row.agrees or row.drifts for row in ledger.rows)
+    calm = "all agree" if agree else "not all is known"
+    parts.append(_count(len(drifts), "drift") if drifts else calm)
     if ledger.mendable:
         parts.append(f"{len(ledger.mendable)} can be repaired")
     return " · ".join(parts)
