@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.backends.libvirt.domain_texts import RUNNING_9_0
-from vmsnap_tui.backends.libvirt.asking import Asked, Sight
+from vmsnap_tui.backends.libvirt.asking import Asked, Sight, Tally
 from vmsnap_tui.backends.libvirt.checkpoint_xml import CheckpointXml, TrackedDisk
 from vmsnap_tui.backends.libvirt.domain_xml import parse_domain
 from vmsnap_tui.backends.libvirt.entry import Entry, Tidings
@@ -40,6 +40,10 @@ def _asked(name: str, dirty_bytes: int | None, not_asked: str = "") -> Asked:
 
 def _sight(*asked: Asked, sizes: dict[tuple[str, str], Size] | None = None) -> Sight:
     return Sight(_WEB, (1, 1), JobFacts({}), asked, (), sizes, {})
+
+
+def _tally(*asked: Asked) -> Tally:
+    return Tally(JobFacts({}), asked, None, {})
 
 
 def test_what_is_heard_after_the_question_makes_the_answer_stale() -> None:
@@ -129,10 +133,10 @@ def test_sizes_of_images_that_left_the_chain_are_forgotten() -> None:
 def test_a_count_of_one_leaves_what_was_counted_of_the_others() -> None:
     entry = _entry()
     entry.look(_sight(_asked("cp1", 4096), _asked("cp2", 0)))
-    entry.count(7, (_asked("cp1", None, NOT_YET), _asked("cp2", 8192)))
+    entry.count(7, _tally(_asked("cp1", None, NOT_YET), _asked("cp2", 8192)))
     assert entry.known is not None
     assert entry.known.records["vda"] == (Record("cp1", 4096), Record("cp2", 8192))
-    entry.count(8, (_asked("cp1", None, NOT_YET), _asked("cp2", 1)))
+    entry.count(8, _tally(_asked("cp1", None, NOT_YET), _asked("cp2", 1)))
     first, second = entry.known.records["vda"]
     assert (first.asked, first.broken) == (False, NOT_YET)
     assert second == Record("cp2", 1)
@@ -140,6 +144,14 @@ def test_a_count_of_one_leaves_what_was_counted_of_the_others() -> None:
 
 def test_a_count_knows_all_checkpoints_though_nobody_looked() -> None:
     entry = _entry()
-    entry.count(7, (_asked("cp1", None, NOT_YET),))
+    entry.count(7, _tally(_asked("cp1", None, NOT_YET)))
     assert entry.known is not None
     assert [c.name for c in entry.known.checkpoints or ()] == ["cp1"]
+
+
+def test_a_count_that_a_job_kept_from_asking_leaves_all_as_it_was() -> None:
+    entry = _entry()
+    entry.look(_sight(_asked("cp1", 4096)))
+    before = entry.known
+    entry.count(7, Tally(JobFacts({}), None, None, {}))
+    assert entry.known is before

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -12,6 +13,8 @@ from vmsnap_tui.backends.libvirt.checkpoint_xml import BROKEN
 from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.portrait import OFF
 from vmsnap_tui.backends.libvirt.reader import COUNTED_AT_ONCE, Reader
+from vmsnap_tui.backends.libvirt.side_line import SideLine
+from vmsnap_tui.backends.libvirt.uri import parse_uri
 from vmsnap_tui.errors import NotFound
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.domains import Domain
@@ -53,6 +56,18 @@ class Counted:
         return await self._session.hypervisor_version()
 
 
+class CountedSide(SideLine):
+    """A side line that counts among a session's calls."""
+
+    def __init__(self, uri: str, calls: list[str]) -> None:
+        super().__init__(parse_uri(uri))
+        self._calls = calls
+
+    async def ask(self, function: Callable[..., T], *values: Any, **how: Any) -> T:
+        self._calls.append(function.__name__)
+        return await super().ask(function, *values, **how)
+
+
 class Seat:
     """A reader that hears what its session hears, as a backend would have it."""
 
@@ -60,7 +75,9 @@ class Seat:
         self.watched = Watched(uri)
         self.calls = Counted(self.watched)
         self.changed: list[str] = []
-        self.reader = Reader(self.calls, uri, _limits, self.changed.append)
+        local = parse_uri(uri).in_process
+        side = None if local else CountedSide(uri, self.calls.calls)
+        self.reader = Reader(self.calls, uri, _limits, self.changed.append, side)
         self._passed_on = 0
 
     def catch_up(self) -> list[bool]:
@@ -380,6 +397,7 @@ async def test_a_glance_counts_a_few_machines_in_turn(
     records = {r.name: r for r in _disk(await seat.vm()).records or ()}
     assert records["vmsnap-1"].dirty_bytes == 65536
     assert [r.name for r in records.values() if r.asked] == ["vmsnap-1"]
+    assert all(_disk(vm).virtual_bytes for vm in await seat.reader.read())
 
 
 async def test_a_machine_that_hangs_stops_no_list(
@@ -440,6 +458,36 @@ async def test_events_tell_whether_a_list_would_show_something_new(
     assert heard("JOB_STATUS_CHANGE", status="running", id="x")
     assert not heard("RTC_CHANGE")
     assert not heard("block-threshold")
+
+
+_NODE = """
+<node>{domains}<cpu><mhz>2000</mhz><model>x</model><active>1</active></cpu>
+<memory>1000000</memory></node>
+"""
+_DOMAIN = """
+<domain type='test'><name>vm-{number}</name><memory>1024</memory>
+<os><type>hvm</type></os><devices><disk type='file' device='disk'>
+<source file='/img/{number}'/><target dev='vda'/></disk></devices></domain>
+"""
+
+
+async def test_a_thousand_machines_cost_few_calls_and_then_one(tmp_path: Path) -> None:
+    domains = "".join(_DOMAIN.format(number=number) for number in range(1000))
+    node = tmp_path / "node.xml"
+    node.write_text(_NODE.format(domains=domains))
+    seat = Seat(f"test://{node}")
+    await seat.watched.session.open()
+    first = await seat.reader.read()
+    assert len(first) == 1000
+    listed = [name for name in seat.calls.calls if name != "job_facts"]
+    assert listed == ["census", "definitions", "definitions"]
+    seat.catch_up()
+    seat.calls.calls.clear()
+    again = await seat.reader.read()
+    assert seat.calls.calls == ["census"]
+    assert all(a is b for a, b in zip(first, again, strict=True))
+    await seat.reader.close()
+    await seat.watched.session.close()
 
 
 async def test_a_driver_without_checkpoints_and_jobs_is_read_too() -> None:

@@ -92,6 +92,17 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What moves on a screen that is open; `checkpoints` is None where a job is in the
+    way, or where this libvirt keeps none."""
+
+    jobs: JobFacts
+    checkpoints: tuple[Asked, ...] | None
+    sizes: dict[tuple[str, str], Size] | None
+    io: dict[str, DiskIo]
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """QEMU's own answers, as text."""
 
@@ -115,14 +126,25 @@ def census(connection: Any) -> list[Seen]:
 
 
 def definitions(_connection: Any, handles: Iterable[Any]) -> list[Definition | None]:
-    """Each domain's definition, None of one that is gone; no QEMU is asked."""
-    return [_unless_gone(definition, handle) for handle in handles]
+    """Each domain's definition, None of one that is gone; no QEMU is asked.
+
+    All are fetched before the first is taken apart: a thread that waits for libvirtd
+    would have to win the interpreter back from another one for each of them.
+    """
+    texts = [(handle, _unless_gone(handle.XMLDesc, 0)) for handle in handles]
+    return [
+        None if text is None else _understood(handle, text) for handle, text in texts
+    ]
 
 
 def definition(domain: Any) -> Definition:
+    return _understood(domain, domain.XMLDesc(0))
+
+
+def _understood(domain: Any, text: str) -> Definition:
     """One that is not understood does not hide the others."""
     try:
-        return parse_domain(domain.XMLDesc(0))
+        return parse_domain(text)
     except ParseError as error:
         return Definition(
             domain.name(),
@@ -156,19 +178,18 @@ def look(connection: Any, uuid: str, safe: Callable[[Definition], bool]) -> Sigh
     )
 
 
-def count(
-    connection: Any, uuid: str, known: Definition, safe: bool
-) -> tuple[JobFacts, tuple[Asked, ...] | None]:
-    """Every checkpoint, and what changed since the newest of ours. None where a job is
-    in the way, or where this libvirt keeps none."""
+def count(connection: Any, uuid: str, known: Definition, safe: bool) -> Tally:
+    """Every checkpoint, what changed since the newest of ours, and the sizes."""
     domain = connection.lookupByUUIDString(uuid)
     facts = _job_facts(domain, known)
     if facts.any and not safe:
-        return facts, None
+        return Tally(facts, None, None, {})
     free = _Free(domain, known, active=True, anyway=safe)
     listed = _listed(domain.listAllCheckpoints)
     ours = [each for each in listed or () if each.getName().startswith(OURS)]
-    return facts, _each_checkpoint(listed, free, ours[-1:])
+    checkpoints = _each_checkpoint(listed, free, ours[-1:])
+    sizes, io = _sizes(connection, free)
+    return Tally(facts, checkpoints, sizes, io)
 
 
 def graph(connection: Any, uuid: str, known: Definition, safe: bool) -> Graph | None:

@@ -95,17 +95,20 @@ class Definition:
 def parse_domain(xml: str) -> Definition:
     """The definition. Raises ElementTree.ParseError when it is no XML."""
     root = ElementTree.fromstring(xml)
-    number = root.get("id", "")
+    system = root.find("os")
+    kind = None if system is None else system.find("type")
+    # plain loops: a thousand domains are parsed for the first screen
+    devices = _children(root, "devices")
     return Definition(
         name=root.findtext("name", ""),
         uuid=root.findtext("uuid", ""),
-        domain_id=_number(number),
-        machine=intern(_attribute(root.find("os/type"), "machine")),
-        disks=tuple(_disk(found) for found in root.iterfind("devices/disk")),
-        agent=_agent(root),
+        domain_id=_number(root.get("id", "")),
+        machine=intern(_attribute(kind, "machine")),
+        disks=tuple([_disk(found) for found in devices if found.tag == "disk"]),
+        agent=_agent(devices),
         dac_label=_dac_label(root),
         marks=tuple(_marks(root)),
-        uefi=_has_uefi(root),
+        uefi=_has_uefi(system),
     )
 
 
@@ -191,33 +194,43 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _agent(root: ElementTree.Element) -> str | None:
-    for target in root.iterfind("devices/channel/target"):
-        if target.get("name") == AGENT_CHANNEL:
+def _agent(devices: list[ElementTree.Element]) -> str | None:
+    for device in devices:
+        if device.tag != "channel":
+            continue
+        target = device.find("target")
+        if target is not None and target.get("name") == AGENT_CHANNEL:
             return intern(target.get("state", ""))
     return None
 
 
 def _marks(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
-    for element in root.iterfind("metadata/*"):
+    for element in _children(root, "metadata"):
         uri = element.tag[1:].partition("}")[0]
         operation = element.get("operation", "")
         if uri.startswith(MARKS) and _OPERATION.fullmatch(operation):
             yield uri, operation
 
 
-def _has_uefi(root: ElementTree.Element) -> bool:
+def _has_uefi(system: ElementTree.Element | None) -> bool:
     """Its variables lie in a file of their own (NVRAM)."""
-    if _attribute(root.find("os"), "firmware") == "efi":
+    if system is None:
+        return False
+    if system.get("firmware") == "efi":
         return True
-    return _attribute(root.find("os/loader"), "type") == "pflash"
+    return _attribute(system.find("loader"), "type") == "pflash"
 
 
 def _dac_label(root: ElementTree.Element) -> str:
-    for label in root.iterfind("seclabel"):
-        if label.get("model") == "dac":
+    for label in root:
+        if label.tag == "seclabel" and label.get("model") == "dac":
             return intern(label.findtext("label", ""))
     return ""
+
+
+def _children(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    found = root.find(name)
+    return [] if found is None else list(found)
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:

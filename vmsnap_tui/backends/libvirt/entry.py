@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from vmsnap_tui.backends.libvirt import job_facts
-from vmsnap_tui.backends.libvirt.asking import Asked, Sight
+from vmsnap_tui.backends.libvirt.asking import Asked, Sight, Tally
 from vmsnap_tui.backends.libvirt.checkpoint_xml import asked_record
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
 from vmsnap_tui.backends.libvirt.job_facts import JobFacts
@@ -129,7 +129,7 @@ class Entry:
         checkpoints = sight.checkpoints
         self.known = Known(
             run=sight.definition.domain_id,
-            sizes=self._sizes(sight),
+            sizes=self._sizes(sight.definition, sight.sizes),
             io=sight.io,
             checkpoints=_checkpoints(checkpoints),
             snapshots=sight.snapshots,
@@ -137,11 +137,13 @@ class Entry:
         )
         self.redraw()
 
-    def count(self, run: int | None, checkpoints: tuple[Asked, ...]) -> None:
-        """Every checkpoint, and what changed since some of them, in this run. What was
-        counted earlier of the others stands."""
+    def count(self, run: int | None, tally: Tally) -> None:
+        """What was counted in this run; what was counted earlier of the others stands,
+        and all of it where a job was in the way."""
+        if tally.checkpoints is None and tally.sizes is None:
+            return
         known = self.known or Known(run)
-        records = self._records(checkpoints)
+        records = self._records(tally.checkpoints or ())
         if known.run == run:
             records = {
                 target: tuple(_newer(r, known.records.get(target, ())) for r in found)
@@ -152,7 +154,9 @@ class Entry:
             replace(
                 known,
                 run=run,
-                checkpoints=_checkpoints(checkpoints),
+                sizes=self._sizes(self.definition, tally.sizes),
+                io=tally.io,
+                checkpoints=_checkpoints(tally.checkpoints),
                 records=records,
             ),
         )
@@ -164,12 +168,15 @@ class Entry:
             self.jobs = jobs
             self.redraw()
 
-    def _sizes(self, sight: Sight) -> dict[tuple[str, str], Size]:
+    def _sizes(
+        self, definition: Definition, found: dict[tuple[str, str], Size] | None
+    ) -> dict[tuple[str, str], Size]:
+        """With the last known where one could not be asked for."""
         before = self.known.sizes if self.known else {}
-        merged = {**before, **(sight.sizes or {})}
+        merged = {**before, **(found or {})}
         now = {
             (disk.target, layer.path)
-            for disk in sight.definition.disks
+            for disk in definition.disks
             for layer in disk.layers
         }
         return {key: size for key, size in merged.items() if key in now}

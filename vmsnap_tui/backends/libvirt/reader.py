@@ -8,7 +8,7 @@ shows the last known until it has come.
 import asyncio
 import logging
 import uuid as uuids
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -22,8 +22,10 @@ from vmsnap_tui.backends.libvirt.domain_xml import Definition
 from vmsnap_tui.backends.libvirt.entry import Entry, Tidings
 from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.portrait import node_name, portrait
+from vmsnap_tui.backends.libvirt.side_line import SideLine
 from vmsnap_tui.backends.libvirt.states import is_active
-from vmsnap_tui.errors import ConnectionLost, NotFound, StepFailed
+from vmsnap_tui.backends.libvirt.uri import parse_uri
+from vmsnap_tui.errors import ConnectionLost, NoConnection, NotFound, StepFailed
 from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.limit import Limit
 from vmsnap_tui.model.vm import Capabilities, Vm
@@ -38,9 +40,10 @@ COUNTED_AT_ONCE = 4
 """Counting reads the bitmaps of a whole chain, some milliseconds of a QEMU's time."""
 OVERLAY_S = 0.5
 """From an image being made to its being on top of a chain, of which no event tells."""
-AT_ONCE = 4
-"""While one thread takes an answer apart, libvirtd works on those of the others."""
-_BATCH = 250
+AT_ONCE = 2
+"""While one thread takes answers apart, libvirtd works on those of the other. More
+gain nothing, and others want their turn, too."""
+_BATCH = 500
 _GRAPH_SAFE = (10, 8, 0), (10, 0)
 """libvirt and QEMU from which the block graph may be read while a job runs."""
 
@@ -99,8 +102,13 @@ class Reader:
         connection: str,
         limits: Limits = no_limits,
         changed: Callable[[str], None] = lambda uuid: None,
+        side: SideLine | None = None,
     ) -> None:
         self._calls = calls
+        uri = parse_uri(connection)
+        # a driver inside this process hangs on no QEMU, and may be another one for
+        # another connection
+        self._side = side or (None if uri.in_process else SideLine(uri))
         self._connection = connection
         self._limits = limits
         self._changed = changed
@@ -159,6 +167,8 @@ class Reader:
         """Events were missed: the connection went, and came back."""
         self._of_definitions.miss()
         self._of_jobs.miss()
+        if self._side is not None:
+            self._side.forget()
 
     async def close(self) -> None:
         """Let go of what is under way on the side."""
@@ -168,6 +178,8 @@ class Reader:
         for errand in errands:
             errand.cancel()
         await asyncio.gather(*errands, return_exceptions=True)
+        if self._side is not None:
+            self._side.close()
 
     async def read(self) -> tuple[Vm, ...]:
         """Every domain; of a host where nothing changed in one call."""
@@ -199,7 +211,7 @@ class Reader:
             vm, known = entry.vm(self._draw), entry.definition
             if self._calls.read_only or not entry.active:
                 return vm
-            found = await self._calls.act(
+            found = await self._ask(
                 asking.graph,
                 key,
                 known,
@@ -219,12 +231,31 @@ class Reader:
             return (await self.look(key)).jobs
         return await self._fetch_jobs(entry, LOOK_LIMIT_S)
 
+    async def _ask(
+        self,
+        function: Callable[..., _T],
+        *values: object,
+        domain: str,
+        timeout_s: float,
+    ) -> _T:
+        """What may hang on the domain: not where others wait."""
+        if self._side is None:
+            return await self._calls.act(
+                function, *values, domain=domain, timeout_s=timeout_s
+            )
+        return await self._side.ask(
+            function,
+            *values,
+            domain=domain,
+            timeout_s=timeout_s,
+            read_only=bool(self._calls.read_only),
+        )
+
     async def _census(self) -> list[asking.Seen]:
         seen = await self._calls.watch(asking.census)
         due = [each for each in seen if self._is_due(each)]
-        size = min(_BATCH, max(1, -(-len(due) // AT_ONCE)))
-        batches = [due[at : at + size] for at in range(0, len(due), size)]
-        await asyncio.gather(*map(self._define, batches))
+        batches = iter([due[at : at + _BATCH] for at in range(0, len(due), _BATCH)])
+        await asyncio.gather(*[self._define_all(batches) for _ in range(AT_ONCE)])
         uuids = {each.uuid for each in seen}
         for gone in self._entries.keys() - uuids:
             del self._entries[gone]
@@ -244,6 +275,10 @@ class Reader:
         if known.name != seen.name or known.domain_id != seen.run:
             return True
         return self._of_definitions.since(entry.defined_at, seen.uuid)
+
+    async def _define_all(self, batches: Iterator[list[asking.Seen]]) -> None:
+        for batch in batches:
+            await self._define(batch)
 
     async def _define(self, batch: list[asking.Seen]) -> None:
         asked_at = self._of_definitions.now
@@ -314,7 +349,7 @@ class Reader:
     async def _sight(self, key: str) -> Entry:
         """What a look tells, kept for the next list. Raises NotFound."""
         defined_at, jobs_at = self._of_definitions.now, self._of_jobs.now
-        sight = await self._calls.act(
+        sight = await self._ask(
             asking.look, _checked(key), self._safe, domain=key, timeout_s=LOOK_LIMIT_S
         )
         entry = self._take(sight.definition, sight.state, defined_at)
@@ -325,7 +360,7 @@ class Reader:
 
     async def _fetch_jobs(self, entry: Entry, limit_s: float) -> tuple[Job, ...]:
         uuid, asked_at = entry.uuid, self._of_jobs.now
-        facts = await self._calls.act(
+        facts = await self._ask(
             asking.job_facts, uuid, entry.definition, domain=uuid, timeout_s=limit_s
         )
         entry.take_jobs(facts, asked_at)
@@ -336,7 +371,7 @@ class Reader:
         asked_at = self._of_jobs.now
         async with self.lock(uuid):
             entry.counted_at_s = monotonic()
-            facts, checkpoints = await self._calls.act(
+            tally = await self._ask(
                 asking.count,
                 uuid,
                 known,
@@ -344,9 +379,8 @@ class Reader:
                 domain=uuid,
                 timeout_s=ERRAND_LIMIT_S,
             )
-        entry.take_jobs(facts, asked_at)
-        if checkpoints is not None:
-            entry.count(known.domain_id, checkpoints)
+        entry.take_jobs(tally.jobs, asked_at)
+        entry.count(known.domain_id, tally)
 
     def _due_jobs(self, seen: Iterable[asking.Seen], *, known: bool) -> "_Errands":
         """Of machines whose jobs an event told of; with `known`, of those too that are
@@ -441,5 +475,5 @@ async def _quietly(errand: _Errand, uuid: str) -> None:
     """What failed is asked again when it is due again."""
     try:
         await errand()
-    except (ConnectionLost, StepFailed, NotFound) as error:
+    except (ConnectionLost, NoConnection, NotFound, StepFailed) as error:
         _log.info("%s: %s", uuid, visible(str(error)))
