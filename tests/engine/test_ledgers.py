@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartMachine
+from tests.engine.instants import Instants, recovered
+from tests.engine.instants import Killed as At
 from tests.engine.rig import Rig
 from vmsnap_tui.backends.memory import MemoryBackend
 from vmsnap_tui.engine.engine import Engine
@@ -248,6 +250,52 @@ async def test_machines_without_any_record_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(PlanRefused, match="no repository"):
         await engine.plan(RepairRequest("web-01"))
     await engine.close()
+
+
+async def killed_repair(rig: Rig, instants: Instants, instant: int) -> bool:
+    """Run a repair that is killed there; False when it ended before."""
+    instants.count, instants.kill_at, instants.names = 0, instant, []
+    engine = await rig.engine()
+    try:
+        plan = await engine.plan(RepairRequest(rig.machine.name))
+        await engine.start(plan).result()
+    except At:
+        return True
+    finally:
+        instants.kill_at = -1
+        await rig.close()
+    return False
+
+
+@pytest.mark.qemu
+async def test_a_repair_may_be_killed_at_any_instant(
+    machine: StartMachine, lab_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recovery closes it; what is left is shown, and the next repair does it."""
+    web, instants = await machine(), Instants(monkeypatch)
+    rig = Rig(web, lab_directory)
+    await rig.backup()
+    engine = await rig.engine()
+    (row,) = (await engine.ledger(web.name)).rows
+    (node,) = row.cells[0].nodes
+    await rig.close()
+    dead = row.name[:-8] + "00000000"
+    instant, killed = 0, True
+    while killed:
+        await web.lab.execute("block-dirty-bitmap-add", node=node, name=dead)
+        killed = await killed_repair(rig, instants, instant)
+        instant += 1
+        if killed:
+            await recovered(rig)
+        engine = await rig.engine()
+        assert engine.unfinished() == (), instants.names
+        ledger = await engine.ledger(web.name)
+        assert [found.level for found in ledger.next] == ["incremental"]
+        if ledger.row(dead):
+            plan = await engine.plan(RepairRequest(web.name))
+            assert (await engine.start(plan).result()).outcome is Outcome.DONE
+        await rig.close()
+    assert instant > 6
 
 
 @pytest.mark.qemu

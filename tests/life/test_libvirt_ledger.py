@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartDomain
+from tests.engine.instants import Instants, Killed, recovered
 from tests.life.domains import DomainOracle
 from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import Outcome, RunResult
@@ -206,6 +207,35 @@ async def test_a_stray_bitmap_that_nobody_knows_is_removed(rig: DomainOracle) ->
     assert (await repaired(rig, stray)).warnings == ()
     assert await rig.bitmaps() == {name}
     assert await rig.checkpoints() == {name}
+    await write(rig.machine, 2)
+    assert await backed_up(rig) == {"vda": "incremental", "vdb": "incremental"}
+
+
+async def test_a_repair_may_be_killed_at_any_instant(
+    rig: DomainOracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adopted or not, removed or not: each is right by itself, and the next repair
+    brings the rest."""
+    name, instants = await newest(rig), Instants(monkeypatch)
+    failed = name[: len("vmsnap-01234567-")] + FAILED
+    instant, killed = 0, True
+    while killed:
+        await rig.virsh("checkpoint-delete", rig.machine.name, name, "--metadata")
+        await create(rig, failed)
+        instants.count, instants.kill_at, instants.names = 0, instant, []
+        try:
+            await repaired(rig)
+        except Killed:
+            instants.kill_at = -1
+            await recovered(rig)
+        else:
+            instants.kill_at, killed = -1, False
+        instant += 1
+        if (await ledger_of(rig)).mendable:
+            assert (await repaired(rig)).outcome is Outcome.DONE, instants.names
+        assert await rig.checkpoints() == {name}, instants.names
+        assert await rig.bitmaps() == {name}, instants.names
+    assert instant > 12
     await write(rig.machine, 2)
     assert await backed_up(rig) == {"vda": "incremental", "vdb": "incremental"}
 
