@@ -1,10 +1,12 @@
 """The scenes of the fleet, one machine, jobs, events, help and the dialogs."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vmsnap_tui.backends.base import WireHeard
+from vmsnap_tui.backends.qmp.limits import limits_of
 from vmsnap_tui.engine.events import JobsMoved, JobView
 from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.disk import Disk, Image
@@ -74,7 +76,8 @@ def machine(
     answers: bool | None = True,
 ) -> Vm:
     agent = None if answers is None else Agent(f"/run/vm/{name}.qga", answers)
-    return Vm(name, uuid, uri(name), state, state.value, disks, (), agent, _QEMU)
+    vm = Vm(name, uuid, uri(name), state, state.value, disks, (), agent, _QEMU)
+    return replace(vm, limits=limits_of(_QEMU, disks))
 
 
 WEB = machine(

@@ -17,6 +17,7 @@ from vmsnap_tui.tui.view.fleet import (
     FleetRow,
     banner_lines,
     changed_bytes,
+    depth_span,
     fleet_rows,
     socket_name,
     state_span,
@@ -160,3 +161,9 @@ def test_a_long_uri_leaves_room_for_what_is_wrong_with_it() -> None:
     assert text(rows(Observed(fleet=(one,)))[0]).endswith(f"{SYSTEM}  2  read-only")
     other = replace(one, uri=f"{SYSTEM}?socket=/run/b", vms=())
     assert "?socket=/run/a" in text(rows(Observed(fleet=(one, other)))[0])
+
+
+def test_a_long_chain_stands_out() -> None:
+    assert depth_span(3, UNICODE).text == "3"
+    assert depth_span(0, UNICODE).text == ""
+    assert depth_span(21, UNICODE).text == "△ 21"

@@ -33,8 +33,13 @@ def test_each_limit_stands_with_its_reason_and_the_version_that_can() -> None:
 
 def test_what_can_be_done_comes_first_and_cautions_last() -> None:
     signs = [each[0] for each in shown(SHOP)[1:]]
-    assert signs == sorted(signs, key="✓✗△".index)
+    assert signs == sorted(signs, key="✓·✗△".index)
     assert shown(SHOP)[1].startswith("✓ backup, incremental, freeze")
+
+
+def test_what_no_action_asks_for_yet_is_told_apart() -> None:
+    _, here, elsewhere, *_ = shown(SHOP)
+    assert "snapshot" not in here and "not from here yet: snapshot" in elsewhere
 
 
 def test_one_reason_for_nearly_all_is_told_once() -> None:
@@ -61,8 +66,9 @@ def test_of_what_is_refused_nothing_else_is_told() -> None:
 
 
 def test_without_limits_everything_can_be_done() -> None:
-    title, free = shown(WEB)
-    assert "write buffer" in free and "pause job" in free
+    _, here, elsewhere = shown(replace(WEB, limits=()))
+    assert "write buffer" in here and "pause job" in here
+    assert "revert internal" in elsewhere
 
 
 @pytest.mark.parametrize("width", [36, 46, 76])
@@ -73,7 +79,7 @@ def test_lines_fit_the_width(vm: Vm, width: int) -> None:
 
 def test_colour_is_not_needed_to_tell_them_apart() -> None:
     lines = [plain(each) for each in limit_lines(SHOP, ASCII, 80)]
-    assert {each[0] for each in lines[1:]} == {"+", "x", "?", " "}
+    assert {each[0] for each in lines[1:]} == {"+", "-", "x", "?", " "}
     tones = {part.tone for each in limit_lines(SHOP, ASCII, 80) for part in each}
     assert {Tone.ALARM, Tone.CAUTION, Tone.GOOD} <= tones
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vmsnap_tui.backends.base import Link
+from vmsnap_tui.backends.cliffs import MANY_OVERLAYS
 from vmsnap_tui.engine.events import ConnectionView
 from vmsnap_tui.model.vm import Vm, VmState
 from vmsnap_tui.repository.stored import StoredPoint
@@ -138,7 +139,7 @@ def _machine(
         tuple(name),
         (changed_span(changed, stored, glyphs),),
         (point_span(stored, now),),
-        line(span(str(depth) if depth else "", Tone.MUTED)),
+        (depth_span(depth, glyphs),),
     )
     point_time = stored.point.created_utc if stored else ""
     sort = (
@@ -211,6 +212,13 @@ def state_span(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Span:
         VmState.UNKNOWN: glyphs.caution,
     }[vm.state]
     return span(f"{sign} {vm.state.value}", _STATE_TONES[vm.state])
+
+
+def depth_span(depth: int, glyphs: Glyphs) -> Span:
+    """Images of the longest chain; one that somebody forgot to merge stands out."""
+    if depth > MANY_OVERLAYS:
+        return span(f"{glyphs.caution} {depth}", Tone.CAUTION)
+    return span(str(depth) if depth else "", Tone.MUTED)
 
 
 def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:

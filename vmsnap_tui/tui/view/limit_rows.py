@@ -1,5 +1,7 @@
 """What can be done with a machine here and what cannot, each with its reason."""
 
+from collections.abc import Iterable
+
 from vmsnap_tui.engine.events import ConnectionView
 from vmsnap_tui.model.limit import Ability, Limit
 from vmsnap_tui.model.vm import Vm
@@ -11,6 +13,22 @@ _NEARLY_ALL = 10
 """So many abilities with one reason are not told one by one."""
 
 
+_NOT_FROM_HERE = frozenset(
+    {
+        Ability.SNAPSHOT,
+        Ability.SNAPSHOT_OFFLINE,
+        Ability.SNAPSHOT_MEMORY,
+        Ability.SNAPSHOT_INTERNAL,
+        Ability.MERGE,
+        Ability.DISCARD,
+        Ability.REVERT_EXTERNAL,
+        Ability.REVERT_INTERNAL,
+        Ability.COPY,
+    }
+)
+"""What a host can and no action asks of it; what it cannot is told all the same."""
+
+
 def limit_lines(vm: Vm, glyphs: Glyphs, width: int) -> tuple[Line, ...]:
     """First what nothing is in the way of, then what cannot be done, last what to know.
 
@@ -18,10 +36,13 @@ def limit_lines(vm: Vm, glyphs: Glyphs, width: int) -> tuple[Line, ...]:
     """
     refused = {a: found for a in Ability if (found := vm.limit(a))}
     cautions = [c for a in Ability if a not in refused for c in vm.cautions(a)]
+    free = [ability for ability in Ability if ability not in refused]
     page = []
-    free = ", ".join(_word(ability) for ability in Ability if ability not in refused)
-    if free:
-        page.append(Paragraph(said(f"{glyphs.good} ", Tone.GOOD), said(free)))
+    if here := _listed(a for a in free if a not in _NOT_FROM_HERE):
+        page.append(Paragraph(said(f"{glyphs.good} ", Tone.GOOD), said(here)))
+    if elsewhere := _listed(a for a in free if a in _NOT_FROM_HERE):
+        text = said(f"the host can, but not from here yet: {elsewhere}", Tone.MUTED)
+        page.append(Paragraph(said(f"{glyphs.dot} ", Tone.MUTED), text))
     page += _grouped(tuple(refused.values()), glyphs.bad, Tone.ALARM)
     page += _grouped(tuple(cautions), glyphs.caution, Tone.CAUTION)
     title = line(span("What can be done here", Tone.STRONG))
@@ -47,6 +68,10 @@ def _grouped(limits: tuple[Limit, ...], sign: str, tone: Tone) -> list[Paragraph
 def _words(abilities: list[Ability]) -> str:
     if len(abilities) >= _NEARLY_ALL:
         return "everything but looking"
+    return _listed(abilities)
+
+
+def _listed(abilities: Iterable[Ability]) -> str:
     return ", ".join(map(_word, abilities))
 
 
