@@ -7,17 +7,29 @@ import pytest
 
 from tests.conftest import StartMachine
 from tests.engine.rig import Rig
+from tests.plan.material import a_bitmap, a_disk, a_vm, an_image
 from vmsnap_tui.backends.memory import MemoryBackend
-from vmsnap_tui.engine.doctor import alarms_of
+from vmsnap_tui.engine.doctor import alarms_of, drifts_found
 from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.model.job import Job, JobStatus
-from vmsnap_tui.model.vm import VmState
+from vmsnap_tui.model.vm import Vm, VmState
+from vmsnap_tui.plan.ledger import ledger_of
 from vmsnap_tui.plan.requests import BackupRequest
 
 
 class Killed(BaseException):
     """Stands for SIGKILL."""
+
+
+class Differing(MemoryBackend):
+    """Its definition says another chain than its QEMU has."""
+
+    async def read(self) -> tuple[Vm, ...]:
+        (vm,) = await super().read()
+        first, *others = vm.disks
+        differs = replace(first, differs="QEMU has no image /srv/a.qcow2")
+        return (replace(vm, disks=(differs, *others)),)
 
 
 def engine_on(backend: MemoryBackend, directory: Path) -> Engine:
@@ -88,11 +100,38 @@ async def test_bitmaps_broken_by_a_crash_are_no_reason_to_act(tmp_path: Path) ->
     backend.restart(crashed=True)
     await engine.refresh()
     assert await kinds(engine) == {"inconsistent-bitmap": "note"}
+    (finding,) = await engine.doctor()
+    assert "`vmsnap-tui repair web-01`" in finding.remedy
     plan = await engine.plan(BackupRequest("web-01"))
     assert "broke when QEMU was killed" in plan.disks[0].reason
     await engine.start(plan).result()
     await engine.refresh()
     assert await engine.doctor() == ()
+    await engine.close()
+
+
+async def test_what_others_made_is_told_once_for_each_maker(tmp_path: Path) -> None:
+    """Thirty checkpoints of another tool are one finding, not thirty."""
+    image = an_image(
+        "active",
+        *(a_bitmap(f"virtnbdbackup.{number}") for number in range(30)),
+        a_bitmap("one-1-0", inconsistent=True, recording=False),
+    )
+    found = list(drifts_found(ledger_of(a_vm(a_disk(image)), None)))
+    assert sorted(f.kind for f in found) == [
+        "foreign",
+        "foreign",
+        "inconsistent-bitmap",
+    ]
+    assert any("virtnbdbackup.29" in f.subject for f in found)
+
+
+async def test_a_graph_that_contradicts_its_definition_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    engine = engine_on(Differing("web-01"), tmp_path)
+    await engine.open()
+    assert await kinds(engine) == {"definition-differs": "warning"}
     await engine.close()
 
 

@@ -11,6 +11,7 @@ from tests.engine.instants import Instants, Killed, recovered
 from tests.life.domains import DomainOracle
 from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import Outcome, RunResult
+from vmsnap_tui.engine.ledgers import read_ledgers
 from vmsnap_tui.errors import PlanRefused
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.domains import Domain
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.libvirt
 
 K = DriftKind
 FAILED = "20261120T020000Z-33333333"
+MARK = "tainted: custom monitor control commands issued"
 
 
 @pytest.fixture
@@ -238,6 +240,21 @@ async def test_a_repair_may_be_killed_at_any_instant(
     assert instant > 12
     await write(rig.machine, 2)
     assert await backed_up(rig) == {"vda": "incremental", "vdb": "incremental"}
+
+
+async def test_only_the_ledger_of_one_domain_leaves_a_mark_on_it(
+    rig: DomainOracle,
+) -> None:
+    """A look at all machines asks no QEMU behind libvirt's back."""
+    name = rig.machine.name
+    engine = await rig.engine()
+    assert await engine.doctor() == ()
+    assert MARK not in await rig.virsh("dominfo", name)
+    (ledger,) = await read_ledgers(engine, [engine.find_vm(name)])
+    assert f"`vmsnap-tui doctor {name}`" in ledger.untold
+    assert {c.standing for c in ledger.rows[0].cells} == {Standing.RECORDING}
+    await engine.doctor(name)
+    assert MARK in await rig.virsh("dominfo", name)
 
 
 async def test_a_domain_that_is_off_is_shown_and_not_repaired(

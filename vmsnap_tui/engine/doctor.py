@@ -216,26 +216,27 @@ def _machine(vm: Vm, engine: "Engine") -> Iterator[Finding]:
 
 def drifts_found(ledger: "Ledger") -> Iterator[Finding]:
     """Every drift as a finding; what others made, once for each maker."""
+    name = ledger.vm_name
     others: dict[tuple[str, str], list[LedgerRow]] = {}
     for drift in ledger.drifts:
-        yield _drift(ledger.vm_name, drift)
+        yield _drift(name, name, drift)
     for row in ledger.rows:
         for drift in row.drifts:
             if drift.kind.of_others:
                 others.setdefault((drift.kind.value, row.maker), []).append(row)
             else:
                 disks = f" ({', '.join(drift.targets)})" if drift.targets else ""
-                yield _drift(f"{ledger.vm_name}: {row.name}{disks}", drift)
+                yield _drift(name, f"{name}: {row.name}{disks}", drift)
     for rows in others.values():
         names = ", ".join(row.name for row in rows)
         drift = next(d for d in rows[0].drifts if d.kind.of_others)
-        yield _drift(f"{ledger.vm_name}: {names}", drift)
+        yield _drift(name, f"{name}: {names}", drift)
 
 
-def _drift(subject: str, drift: "Drift") -> Finding:
-    return Finding(
-        drift.kind.value, subject, drift.reason, drift.remedy, drift.severity
-    )
+def _drift(vm_name: str, subject: str, drift: "Drift") -> Finding:
+    how = f" (`vmsnap-tui repair {vm_name}`, or l on the machine)" * drift.mendable
+    remedy = f"{drift.remedy}{how}"
+    return Finding(drift.kind.value, subject, drift.reason, remedy, drift.severity)
 
 
 async def _agent(vm: Vm) -> list[Finding]:
