@@ -163,10 +163,9 @@ class Libvirtd:
         self._daemon = await self._spawn()
         while not _listens(self._socket("libvirt-sock")):
             if self._daemon.returncode is not None:
-                said = (self.directory / "libvirtd.log").read_text(errors="replace")
-                raise LabFailed(
-                    "libvirtd did not start", evidence=said.strip().splitlines()[-1]
-                )
+                log = (self.directory / "libvirtd.log").read_text(errors="replace")
+                said = " ".join(log.strip().splitlines()[-1:])
+                raise LabFailed("libvirtd did not start", evidence=said)
             await asyncio.sleep(_POLL_S)
 
     async def stop(self) -> None:
