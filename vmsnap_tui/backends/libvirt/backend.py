@@ -54,6 +54,7 @@ class LibvirtBackend:
     async def close(self) -> None:
         await self._reader.close()
         await self._session.close()
+        self._effects.close()
         self._listeners.end()
 
     async def read(self) -> tuple[Vm, ...]:

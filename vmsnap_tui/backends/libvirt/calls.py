@@ -8,9 +8,10 @@ the operator's words.
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -159,7 +160,17 @@ def prepare(connection: Any, uuid: str, instant: BackupInstant) -> Definition:
                 evidence="a job holds it" if disk and disk.mirror else "it is gone",
                 remedy="plan the backup again",
             )
-    return found
+    return replace(found, dac_label=found.dac_label or _default_label(connection))
+
+
+def _default_label(connection: Any) -> str:
+    """Whom QEMU runs as where the domain does not say so, as with
+    security_default_confined = 0; nothing where it runs as libvirtd itself does."""
+    host = ElementTree.fromstring(connection.getCapabilities()).find("host")
+    for model in host.iterfind("secmodel") if host is not None else ():
+        if model.findtext("model") == "dac":
+            return model.findtext("baselabel", "")
+    return ""
 
 
 def require_free(domain: Any) -> None:

@@ -24,6 +24,12 @@ from vmsnap_tui.backends.libvirt.calls import Seen
 from vmsnap_tui.backends.libvirt.ended import Ended, Hearing, Traces, Verdict, judge
 from vmsnap_tui.backends.libvirt.failures import LibvirtNotFound, LibvirtRefused
 from vmsnap_tui.backends.libvirt.heard import Heard
+from vmsnap_tui.backends.libvirt.job_errors import (
+    not_begun,
+    require_same_run,
+    require_well,
+    stopped_by_io_error,
+)
 from vmsnap_tui.errors import ConnectionLost, StepFailed
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant
 from vmsnap_tui.model.job import Job, JobStatus
@@ -44,7 +50,6 @@ SETTLE_S = 0.2
 """A guest that was set going sends its failed write again at once."""
 _BUSY = libvirt.VIR_ERR_OPERATION_TIMEOUT
 
-_AGAIN = "back up again: nothing that was tracked is lost"
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -77,6 +82,7 @@ class Effects:
         self._lock = lock
         self._hearings: dict[str, Hearing] = {}
         self._stirred: dict[str, asyncio.Event] = {}
+        self._witnesses: dict[Path, int] = {}
         self._runs: dict[str, int] = {}
         """The number of the run in which a machine was last worked on."""
 
@@ -85,6 +91,11 @@ class Effects:
             if hearing.uuid == heard.domain_uuid:
                 hearing.hear(heard.name, heard.data)
         self._stir(heard.domain_uuid)
+
+    def close(self) -> None:
+        for witness in self._witnesses.values():
+            os.close(witness)
+        self._witnesses = {}
 
     def link_changed(self) -> None:
         """What came meanwhile was told to nobody."""
@@ -104,6 +115,7 @@ class Effects:
         if user is not None:
             await asyncio.to_thread(access.grant, files, user)
         try:
+            self._witness(instant)
             self._hearing(vm, instant).begin()
             await self._write_mark(vm, instant)
         except StepFailed:
@@ -116,7 +128,7 @@ class Effects:
             try:
                 taken = await self._act(calls.begin, vm, instant)
             except LibvirtRefused as error:
-                raise _not_begun(error) from error
+                raise not_begun(error) from error
         self._hearing(vm, instant).sure = True
         return taken
 
@@ -132,9 +144,9 @@ class Effects:
         last: dict[str, Job] = {}
         wait_s = SOON_S
         while (seen := await self._look(vm, instant)).busy:
-            _require_same_run(seen, instant)
+            require_same_run(seen, instant)
             if seen.state is VmState.IO_ERROR:
-                raise _stopped_by_io_error(seen)
+                raise stopped_by_io_error(seen)
             last |= {job.target: job for job in _jobs(instant, seen)}
             progress(_with_ended(instant, seen, last))
             hearing = self._hearing(vm, instant)
@@ -143,10 +155,10 @@ class Effects:
             elif seen.ours:
                 hearing.sure = True
             wait_s = await self._stirred_or(vm, wait_s)
-        _require_same_run(seen, instant)
+        require_same_run(seen, instant)
         verdict = await self._verdict(vm, instant)
-        _require_well(verdict, instant)
-        _require_same_run(await self._look(vm, instant), instant)
+        require_well(verdict, instant)
+        require_same_run(await self._look(vm, instant), instant)
         progress(tuple(_ended(instant, part, last) for part in instant.disks))
 
     async def finalize_jobs(self, vm: str, instant: BackupInstant) -> None:
@@ -157,16 +169,20 @@ class Effects:
         """libvirt tells that a backup ended before it closes the last file: a block
         job that is unknown to it has its file closed, as both happen under one lock."""
         await self._closed(vm, instant, CLOSE_LIMIT_S)
-        try:
-            await asyncio.to_thread(_take_over, _files(instant))
-        except OSError as error:
-            raise StepFailed(
-                "a stored image cannot be taken back from QEMU's user",
-                evidence=f"{error.filename}: {error.strerror or error}",
-                remedy="see the repository's file system, then back up again",
-            ) from error
+        for file in _files(instant):
+            try:
+                await asyncio.to_thread(_take_over, file, self._witnesses.get(file))
+            except OSError as error:
+                raise StepFailed(
+                    "a stored image cannot be taken back from QEMU, written out",
+                    evidence=f"{file}: {error.strerror or error}",
+                    remedy="see the repository's file system, then back up again",
+                ) from error
+        await asyncio.to_thread(access.take_back, _files(instant))
+        self._dismiss(instant)
 
     async def drop_targets(self, vm: str, instant: BackupInstant) -> None:
+        self._dismiss(instant)
         await self._remove_mark(vm, instant)
         await asyncio.to_thread(access.take_back, _files(instant))
 
@@ -258,7 +274,7 @@ class Effects:
 
     async def _closed(self, vm: str, instant: BackupInstant, limit_s: float) -> None:
         seen = await self._over(vm, instant, limit_s)
-        _require_same_run(seen, instant)
+        require_same_run(seen, instant)
 
     async def _over(self, vm: str, instant: BackupInstant, limit_s: float) -> Seen:
         """Once no job of ours is left, and no file of ours open."""
@@ -332,6 +348,18 @@ class Effects:
         doing = function.__name__.replace("_", " ")
         return await self._session.act(function, vm, *values, domain=vm, doing=doing)
 
+    def _witness(self, instant: BackupInstant) -> None:
+        """Keep the files open: the kernel tells a lost write once to each who had the
+        file open then."""
+        for file in _files(instant):
+            if file not in self._witnesses:
+                self._witnesses[file] = _open(file)
+
+    def _dismiss(self, instant: BackupInstant) -> None:
+        for file in _files(instant):
+            if (witness := self._witnesses.pop(file, None)) is not None:
+                os.close(witness)
+
     def _hearing(self, vm: str, instant: BackupInstant) -> Hearing:
         uri = _mark_of(instant)
         return self._hearings.setdefault(uri, Hearing(uri, vm))
@@ -372,73 +400,20 @@ def _require_text(instant: BackupInstant) -> None:
             ) from error
 
 
-def _take_over(files: tuple[Path, ...]) -> None:
-    access.take_back(files)
-    for file in files:
-        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+def _take_over(file: Path, witness: int | None) -> None:
+    """The witness first: where QEMU was told already that a write was lost, and kept
+    it to itself, nobody who opens the file now hears of it again."""
+    if witness is not None:
+        os.fsync(witness)
+    opened = _open(file)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
-def _require_same_run(seen: Seen, instant: BackupInstant) -> None:
-    if seen.marked:
-        return
-    raise StepFailed(
-        "the machine is not the one any more that began this backup",
-        evidence=f"it is {seen.status}, and the mark {_mark_of(instant)} is gone",
-        remedy=_AGAIN,
-    )
-
-
-def _require_well(verdict: Verdict, instant: BackupInstant) -> None:
-    text = visible(verdict.evidence)
-    disks = ", ".join(part.target for part in instant.disks)
-    match verdict.ended:
-        case Ended.WELL:
-            return
-        case Ended.UNKNOWN:
-            raise StepFailed(
-                "nobody can tell whether the copy is whole",
-                evidence=verdict.evidence,
-                remedy=_AGAIN,
-            )
-        case Ended.BADLY if "No space left" in text:
-            raise StepFailed(
-                f"no space left for the backup of {disks}",
-                evidence=f"{Path(instant.disks[0].file).parent}: {text}",
-                remedy="make room in the repository, or prune old points",
-            )
-        case Ended.BADLY:
-            raise StepFailed(
-                f"the backup of {disks} failed",
-                evidence=verdict.evidence,
-                remedy="see the machine's log and the repository's storage, then back"
-                " up again",
-            )
-
-
-def _not_begun(error: LibvirtRefused) -> StepFailed:
-    """libvirt's own refusal, which may yet have come after the transaction: whoever
-    called takes everything back."""
-    _log.info("not begun: %s", visible(str(error)))
-    if "Permission denied" not in error.message:
-        return error
-    return StepFailed(
-        "QEMU may not open the stored images",
-        evidence=error.evidence,
-        remedy="see that QEMU's user may reach the repository, and what AppArmor or"
-        " SELinux say (`journalctl -k`)",
-    )
-
-
-def _stopped_by_io_error(seen: Seen) -> StepFailed:
-    return StepFailed(
-        "the guest was paused by an I/O error",
-        evidence=f"it is {seen.status}",
-        remedy="see the storage of the machine's disks and of the repository",
-    )
+def _open(file: Path) -> int:
+    return os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _jobs(instant: BackupInstant, seen: Seen) -> tuple[Job, ...]:
