@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from vmsnap_tui.backends.base import Backend
-from vmsnap_tui.engine.engine import Engine, open_backend
+from vmsnap_tui.engine.arms import open_backend
+from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import RunResult
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.lab.disks import LabDisk

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vmsnap_tui.backends.memory import MemoryBackend
-from vmsnap_tui.engine.engine import Engine, open_backend
+from vmsnap_tui.engine.engine import Engine
 from vmsnap_tui.engine.events import FleetChanged, Outcome
 from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.errors import NoConnection, NotFound, PlanRefused, UsageError
@@ -55,11 +55,6 @@ async def test_a_machine_behind_a_dead_connection_is_not_called_unknown(
     with pytest.raises(NoConnection):
         engine.find_vm("web-01")
     await engine.close()
-
-
-def test_a_scheme_nobody_knows_is_refused_with_the_remedy() -> None:
-    with pytest.raises(UsageError, match="qmp://"):
-        open_backend("vmware://host")
 
 
 async def test_a_backup_can_be_verified_and_restored(tmp_path: Path) -> None:
