@@ -97,17 +97,16 @@ def small(lab_directory: Path) -> Iterator[Path]:
 
 
 async def test_another_tools_backup_is_in_the_way_and_told_at_once(
-    big: Domain, opened: LibvirtBackend, lab_directory: Path
+    web: Domain, opened: LibvirtBackend, lab_directory: Path
 ) -> None:
-    await their_backup(big, lab_directory, "--reuse-external")
-    instant = await an_instant(lab_directory, "p1", size_mib=SIZE_MIB)
+    await their_pull(web, lab_directory)
+    instant = await an_instant(lab_directory, "p1")
     async with asyncio.timeout(5):
         with pytest.raises(StepFailed, match="another job runs"):
-            await opened.attach_targets(big.uuid, instant)
-    await backups.taken_back(opened, big.uuid, instant)
-    assert "<disk name='vda' backup='yes'" in await big.libvirtd.virsh(
-        "backup-dumpxml", big.name
-    ), "theirs goes on"
+            await opened.attach_targets(web.uuid, instant)
+    await backups.taken_back(opened, web.uuid, instant)
+    theirs = await web.libvirtd.virsh("backup-dumpxml", web.name)
+    assert "<disk name='vda' backup='yes'" in theirs, "theirs goes on"
 
 
 async def test_it_was_cancelled_and_another_tools_backup_was_well(
@@ -118,8 +117,8 @@ async def test_it_was_cancelled_and_another_tools_backup_was_well(
     instant = backups.slow(first)
     await begun(opened, big.uuid, instant)
     await big.libvirtd.virsh("domjobabort", big.name)
-    await their_backup(big, lab_directory, speed="")
-    await their_end(big)
+    await backups.until_idle(big)
+    await their_backup(big, lab_directory)
     with pytest.raises(StepFailed, match="cancel"):
         await opened.await_jobs(big.uuid, instant, backups.nothing)
     async with backups.backend_of(big) as another:
@@ -136,8 +135,7 @@ async def test_another_tools_backup_after_ours_hides_nothing(
     instant = await an_instant(lab_directory, "p1")
     await begun(opened, web.uuid, instant)
     await backups.until_idle(web)
-    await their_backup(web, lab_directory, speed="")
-    await their_end(web)
+    await their_backup(web, lab_directory)
     await ended(opened, web.uuid, instant)
     assert backups.byte_at(instant.disks[0].file, 0) == 1
 
@@ -249,19 +247,17 @@ async def test_checkpoint_that_lost_a_bitmap_goes_with_the_others(
 
 
 async def test_dropping_waits_for_no_job_and_says_so(
-    big: Domain, opened: LibvirtBackend, lab_directory: Path
+    web: Domain, opened: LibvirtBackend, lab_directory: Path
 ) -> None:
     """A checkpoint is deleted by a look at all of QEMU's graph, which another's job can
     make deadly."""
-    await whole(
-        opened, big.uuid, await an_instant(lab_directory, "p1", size_mib=SIZE_MIB)
-    )
-    await their_backup(big, lab_directory)
-    (kept,) = await opened.drop_bitmaps(big.uuid, (("vda", "vmsnap-p1"),))
+    await whole(opened, web.uuid, await an_instant(lab_directory, "p1"))
+    await their_pull(web, lab_directory)
+    (kept,) = await opened.drop_bitmaps(web.uuid, (("vda", "vmsnap-p1"),))
     assert "vmsnap-p1 stays" in kept
-    await big.libvirtd.virsh("domjobabort", big.name)
-    await their_end(big)
-    assert await opened.drop_bitmaps(big.uuid, (("vda", "vmsnap-p1"),)) == ()
+    await web.libvirtd.virsh("domjobabort", web.name)
+    await backups.until_idle(web)
+    assert await opened.drop_bitmaps(web.uuid, (("vda", "vmsnap-p1"),)) == ()
 
 
 async def test_forgotten_checkpoint_is_adopted_and_built_upon(
@@ -377,26 +373,24 @@ async def test_a_directory_that_qemus_user_cannot_pass_is_named_before_anything(
     assert await backups.marks(web) == []
 
 
-async def their_backup(
-    domain: Domain, directory: Path, *words: str, speed: str = str(BLOCK)
-) -> None:
-    """What another tool does, with virsh."""
+async def their_backup(domain: Domain, directory: Path) -> None:
+    """What another tool does, with virsh; it is over at once."""
     xml = directory / "theirs.xml"
-    file = directory / f"theirs{len(list(directory.glob('theirs*')))}.qcow2"
     xml.write_text(
         "<domainbackup><disks><disk name='vda' backup='yes' type='file'>"
-        f"<target file='{file}'/></disk></disks></domainbackup>"
+        f"<target file='{directory}/theirs.qcow2'/></disk></disks></domainbackup>"
     )
-    if "--reuse-external" in words:
-        size = f"{domain.spec.disks[0].size_bytes}"
-        subprocess.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", str(file), size], check=True
-        )
-    await domain.libvirtd.virsh("backup-begin", domain.name, str(xml), *words)
-    if speed:
-        limit = ("blockjob", domain.name, "vda", "--bytes", "--bandwidth", speed)
-        await domain.libvirtd.virsh(*limit)
-
-
-async def their_end(domain: Domain) -> None:
+    await domain.libvirtd.virsh("backup-begin", domain.name, str(xml))
     await backups.until_idle(domain)
+
+
+async def their_pull(domain: Domain, directory: Path) -> None:
+    """One that only ends when it is told to."""
+    xml = directory / "theirs.xml"
+    xml.write_text(
+        "<domainbackup mode='pull'>"
+        f"<server transport='unix' socket='{directory}/theirs.sock'/>"
+        "<disks><disk name='vda' backup='yes' type='file'>"
+        f"<scratch file='{directory}/theirs.qcow2'/></disk></disks></domainbackup>"
+    )
+    await domain.libvirtd.virsh("backup-begin", domain.name, str(xml))
