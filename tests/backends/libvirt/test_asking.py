@@ -1,14 +1,16 @@
-"""What is asked of libvirt in one go, of its own driver for tests."""
+"""What is asked of libvirt in one go."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import libvirt
 import pytest
 
+from tests.conftest import StartDomain
 from vmsnap_tui.backends.libvirt import asking, event_thread
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
-from vmsnap_tui.backends.libvirt.portrait import Size
+from vmsnap_tui.backends.libvirt.portrait import OFF, Size
 from vmsnap_tui.model.disk import DiskIo
 
 _XML = """
@@ -106,3 +108,39 @@ def test_statistics_tell_each_layer_and_the_io_of_the_top() -> None:
     }
     assert io == {"vda": DiskIo(4096, 3, 2.0), "hda": DiskIo(0, 0, 0.0)}
     assert asking.statistics({}) == ({}, {})
+
+
+@pytest.mark.libvirt
+async def test_a_look_needs_no_more_than_the_right_to_read(domain: StartDomain) -> None:
+    web = await domain()
+    await web.libvirtd.virsh("checkpoint-create-as", "web-01", "cp1")
+    event_thread.start()
+    connection = libvirt.openReadOnly(web.libvirtd.read_only_uri)
+    sight = await asyncio.to_thread(asking.look, connection, web.uuid, lambda _: False)
+    assert sight.checkpoints is not None
+    [asked] = sight.checkpoints
+    assert (asked.not_asked, asked.xml.disks[0].dirty_bytes) == ("", 0)
+    assert sight.snapshots == ()
+    assert sight.sizes
+    connection.close()
+
+
+@pytest.mark.libvirt
+async def test_a_domain_that_was_stopped_meanwhile_is_looked_at_as_off(
+    domain: StartDomain,
+) -> None:
+    web = await domain()
+    await web.libvirtd.virsh("checkpoint-create-as", "web-01", "cp1")
+    event_thread.start()
+    connection = libvirt.open(web.connection)
+    known = await asyncio.to_thread(
+        lambda: asking.definition(connection.lookupByUUIDString(web.uuid))
+    )
+    await web.destroy()
+    tally = await asyncio.to_thread(asking.count, connection, web.uuid, known, False)
+    assert not tally.jobs.any
+    sight = await asyncio.to_thread(asking.look, connection, web.uuid, lambda _: False)
+    assert sight.checkpoints is not None
+    assert [asked.not_asked for asked in sight.checkpoints] == [OFF]
+    assert sight.sizes
+    connection.close()

@@ -3,100 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from tests.backends.libvirt.watched import Watched
+from tests.backends.libvirt.seat import Seat
 from tests.conftest import StartDomain, StartLibvirtd
 from vmsnap_tui.backends.libvirt.checkpoint_xml import BROKEN
 from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.portrait import OFF
-from vmsnap_tui.backends.libvirt.reader import COUNTED_AT_ONCE, Reader
-from vmsnap_tui.backends.libvirt.side_line import SideLine
-from vmsnap_tui.backends.libvirt.uri import parse_uri
+from vmsnap_tui.backends.libvirt.reader import COUNTED_AT_ONCE
 from vmsnap_tui.errors import NotFound
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.domains import Domain
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.job import JobStatus
-from vmsnap_tui.model.limit import Ability, Limit
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.snapshot import SnapshotKind
 from vmsnap_tui.model.vm import Vm, VmState
 
 pytestmark = pytest.mark.libvirt
-
-T = TypeVar("T")
-
-
-class Counted:
-    """A session that counts its calls by the name of what was called."""
-
-    def __init__(self, watched: Watched) -> None:
-        self.calls: list[str] = []
-        self._session = watched.session
-
-    @property
-    def libvirt_version(self) -> tuple[int, int, int]:
-        return self._session.libvirt_version
-
-    @property
-    def read_only(self) -> str:
-        return self._session.read_only
-
-    async def watch(self, function: Callable[..., T], *values: Any, **how: Any) -> T:
-        self.calls.append(function.__name__)
-        return await self._session.watch(function, *values, **how)
-
-    async def act(self, function: Callable[..., T], *values: Any, **how: Any) -> T:
-        self.calls.append(function.__name__)
-        return await self._session.act(function, *values, **how)
-
-    async def hypervisor_version(self) -> tuple[int, int, int]:
-        return await self._session.hypervisor_version()
-
-
-class CountedSide(SideLine):
-    """A side line that counts among a session's calls."""
-
-    def __init__(self, uri: str, calls: list[str]) -> None:
-        super().__init__(parse_uri(uri))
-        self._calls = calls
-
-    async def ask(self, function: Callable[..., T], *values: Any, **how: Any) -> T:
-        self._calls.append(function.__name__)
-        return await super().ask(function, *values, **how)
-
-
-class Seat:
-    """A reader that hears what its session hears, as a backend would have it."""
-
-    def __init__(self, uri: str) -> None:
-        self.watched = Watched(uri)
-        self.calls = Counted(self.watched)
-        self.changed: list[str] = []
-        local = parse_uri(uri).in_process
-        side = None if local else CountedSide(uri, self.calls.calls)
-        self.reader = Reader(self.calls, uri, _limits, self.changed.append, side)
-        self._passed_on = 0
-
-    def catch_up(self) -> list[bool]:
-        """Tell the reader all events that came; which of them it finds of interest."""
-        new = self.watched.heard[self._passed_on :]
-        self._passed_on += len(new)
-        return [self.reader.heard(event) for event in new]
-
-    async def until(self, told: Callable[[Heard], bool]) -> None:
-        await self.watched.until(lambda: any(map(told, self.watched.heard)))
-        self.catch_up()
-
-    async def vm(self, name: str = "web-01") -> Vm:
-        return next(vm for vm in await self.reader.read() if vm.name == name)
-
-
-def _limits(vm: Vm, _definition: object) -> tuple[Limit, ...]:
-    off = vm.state is VmState.OFF
-    return (Limit(Ability.BACKUP, "it is off"),) if off else ()
 
 
 @pytest.fixture
@@ -193,8 +119,7 @@ async def test_an_overlay_that_somebody_adds_is_seen(
     await seat.until(lambda e: e.name == "JOB_STATUS_CHANGE")
     async with asyncio.timeout(10):
         while len(_disk(await seat.vm()).chain) < 2:
-            await asyncio.sleep(0.05)
-            seat.catch_up()
+            await seat.change()
     assert _disk(await seat.vm()).active.path == str(overlay)
 
 
@@ -274,11 +199,11 @@ async def test_a_job_is_seen_held_and_kept_away_from(
         assert not _disk(vm).active.bitmaps_known
     assert _disk(vm).io is not None
     await web.libvirtd.virsh("blockjob", "web-01", "vda", "--bandwidth", "0")
-    await seat.until(lambda e: e.data.get("status") == "ready")
+    await seat.until(lambda e: e.name == "block-job" and e.data["status"] == "ready")
     [job] = (await seat.vm()).jobs
     assert job.status is JobStatus.READY
     await web.libvirtd.virsh("blockjob", "web-01", "vda", "--abort")
-    await seat.until(lambda e: e.data.get("status") == "canceled")
+    await seat.until(lambda e: e.name == "block-job" and e.data["status"] == "canceled")
     after = await seat.vm()
     assert after.jobs == ()
     assert not _disk(after).unfit
@@ -313,7 +238,7 @@ async def test_a_backup_is_known_as_ours_by_its_checkpoint_or_its_mark(
     [job] = await seat.reader.jobs(web.uuid)
     assert (job.id, job.kind) == ("vmsnap-0123456789ab-vda", "backup")
     assert job.operation == "0123456789ab"
-    assert 0 < job.done_bytes < job.total_bytes
+    assert job.done_bytes < job.total_bytes
     vm = await seat.reader.look(web.uuid)
     assert [each.id for each in vm.jobs] == [job.id]
     assert all(disk.unfit_for_now for disk in vm.disks)
@@ -342,8 +267,8 @@ async def test_a_pull_backup_is_foreign_and_holds_every_disk(
     await web.libvirtd.virsh("domjobabort", "web-01")
     await seat.until(lambda e: e.name == "job-completed")
     async with asyncio.timeout(10):
-        while (await seat.reader.jobs(web.uuid)) != ():
-            await asyncio.sleep(0.01)
+        while await seat.reader.jobs(web.uuid):
+            pass
     assert not any(disk.unfit for disk in (await seat.vm()).disks)
 
 

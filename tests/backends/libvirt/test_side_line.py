@@ -74,7 +74,7 @@ async def test_a_call_that_hangs_is_left_behind_and_its_domain_not_asked_again(
                 assert await line.ask(which, domain="a", timeout_s=_SLOW_S)
                 return
             except Occupied:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
 
 
 async def test_a_call_nobody_waits_for_any_more_keeps_its_connection(
