@@ -57,7 +57,7 @@ def test_the_plan_says_of_each_disk_what_its_next_backup_will_be() -> None:
     made = plan(lost_and_failed(), kept("vda", "vdb"))
     vda, vdb = made.disks
     assert (vda.target, vda.level) == ("vda", "next: incremental")
-    assert vda.reason.endswith("; without the repair it is a full")
+    assert vda.reason.endswith("; without the repair it would be a full")
     assert vda.estimated_bytes > 0
     assert (vdb.target, vdb.level) == ("vdb", "next: full")
     assert vdb.reason
@@ -132,6 +132,10 @@ def test_what_the_connection_cannot_do_is_refused_with_its_reason() -> None:
     caution = Limit(Ability.REPAIR, "it leaves a mark", warns=True)
     made = plan(replace(vm, limits=(caution,)), kept("vda"))
     assert made.warnings == ("it leaves a mark",)
+
+
+def test_a_repair_has_nothing_to_take_back() -> None:
+    assert not plan(lost_and_failed(), kept("vda", "vdb")).undoable
 
 
 def test_a_plan_of_a_repair_goes_into_a_journal_and_comes_back() -> None:

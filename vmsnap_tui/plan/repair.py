@@ -161,7 +161,7 @@ def _changed(found: NextBackup, ledger: Ledger) -> str:
     before = next((n for n in ledger.next if n.target == found.target), None)
     if before is None or before.level == found.level:
         return found.reason
-    return f"{found.reason}; without the repair it is a {before.level}"
+    return f"{found.reason}; without the repair it would be a {before.level}"
 
 
 def _adopted(disk: Disk, rows: tuple[LedgerRow, ...]) -> Disk:

@@ -4,7 +4,8 @@ import json
 
 from msgspec.structs import replace
 
-from vmsnap_tui.plan.requests import BackupRequest, Level
+from vmsnap_tui.plan.requests import BackupRequest, Level, RepairRequest
+from vmsnap_tui.tui.fixed_ledgers import lost_metadata, repair_plan
 from vmsnap_tui.tui.fixed_operations import (
     KEY,
     THIRD,
@@ -43,6 +44,16 @@ def test_a_restore_shows_the_files_it_reads_and_the_one_it_writes() -> None:
     assert f"from       {THIRD}/disk-vda.qcow2 over" in text
     assert f"+ /root/web-01-{THIRD}/vda.qcow2" in text
     assert ".partial\n" in text
+
+
+def test_a_repair_promises_no_room_and_no_way_back_that_it_does_not_have() -> None:
+    plan = repair_plan(lost_metadata(), RepairRequest("web-01"))
+    text = as_text(plan_page(plan), 200)
+    assert "to write" not in text and "it is undone" not in text
+    assert "nothing has to be taken back" in text
+    assert "2 steps" in text
+    one = replace(plan, steps=plan.steps[:1])
+    assert "1 step\n" in as_text(plan_page(one), 200)
 
 
 def test_what_an_operator_asks_is_answered() -> None:

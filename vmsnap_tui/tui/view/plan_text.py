@@ -33,7 +33,7 @@ def plan_page(plan: Plan) -> Page:
         *([labelled("room", room_line(plan.estimates))] if plan.undoable else []),
         *_promises(plan),
         BLANK,
-        heading(f"{len(plan.steps)} steps"),
+        heading("1 step" if len(plan.steps) == 1 else f"{len(plan.steps)} steps"),
         *_steps(plan),
     )
 
