@@ -154,6 +154,7 @@ class Reader:
             return
 
         def look_again() -> None:
+            del self._overlays[uuid]
             self._of_definitions.hear(uuid)
             self._changed(uuid)
 

@@ -39,6 +39,8 @@ class SideLine:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._hanging: Counter[str] = Counter()
         self._closed = False
+        self._daemon = 0
+        """Counts the daemons: a connection to one that went is no use."""
 
     async def ask(
         self,
@@ -66,6 +68,7 @@ class SideLine:
                 self._idle.pop() if self._idle else None,
                 partial(_open, self._uri, read_only=read_only),
                 lambda connection: function(connection, *values),
+                self._daemon,
             )
             try:
                 await asyncio.wait({one.done}, timeout=timeout_s)
@@ -89,9 +92,10 @@ class SideLine:
             threading.Thread(target=hang_up, args=(connection,), daemon=True).start()
 
     def forget(self) -> None:
-        """The daemon went: what was connected to it is no use."""
+        """The daemon went: what was connected to it is let go of."""
         self.close()
         self._closed = False
+        self._daemon += 1
 
     def _leave(self, one: "_Errand", domain: str) -> None:
         self._hanging[domain] += 1
@@ -122,7 +126,8 @@ class SideLine:
         if connection is None:
             return
         bad = isinstance(error, libvirt.libvirtError) and cut_off(error)
-        if bad or self._closed or len(self._idle) >= AT_ONCE:
+        bad = bad or self._closed or one.daemon != self._daemon
+        if bad or len(self._idle) >= AT_ONCE:
             threading.Thread(target=hang_up, args=(connection,), daemon=True).start()
         else:
             self._idle.append(connection)
@@ -136,7 +141,9 @@ class _Errand:
         connection: Any,
         dial: Callable[[], Any],
         function: Callable[[Any], Any],
+        daemon: int,
     ) -> None:
+        self.daemon = daemon
         self.connection = connection
         self.result: Any = None
         self.error: BaseException | None = None
