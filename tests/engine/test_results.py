@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from tests.plan.material import (
@@ -28,7 +29,7 @@ from vmsnap_tui.engine.results import (
 )
 from vmsnap_tui.plan.backup import plan_backup
 from vmsnap_tui.plan.plan import Plan
-from vmsnap_tui.plan.requests import BackupRequest, RestoreRequest
+from vmsnap_tui.plan.requests import BackupRequest, RepairRequest, RestoreRequest
 from vmsnap_tui.plan.restore import Ground, StoredPoint, plan_restore
 from vmsnap_tui.plan.steps import (
     AwaitJobs,
@@ -250,6 +251,22 @@ def test_bitmaps_that_stayed_are_told() -> None:
     records = (done(0, kept=["not this"]), done(drop, kept=["b stays in node-base"]))
     assert kept_bitmaps(BACKUP, records) == ("b stays in node-base",)
     assert kept_bitmaps(BACKUP, (done(drop),)) == ()
+
+
+def test_what_a_repair_was_to_remove_and_did_not_is_a_warning() -> None:
+    """After a backup it is not: there it only tidied up."""
+    repair = msgspec.structs.replace(
+        BACKUP,
+        request=RepairRequest("web-01"),
+        steps=(DropBitmaps("vm", (("node", "b"),)),),
+        point="",
+    )
+    found = result(done(0, kept=["b stays in node"]), plan=repair)
+    assert found.warnings == ("b stays in node",)
+    assert (found.point, found.level) == ("", "")
+    assert [(d.target, d.file) for d in found.disks] == [
+        (d.target, "") for d in BACKUP.disks
+    ]
 
 
 def test_a_result_is_a_value() -> None:
