@@ -184,6 +184,9 @@ async def test_a_job_is_seen_held_and_kept_away_from(
     words = ["--transient-job", "--bytes", "--bandwidth", "65536", "--format", "qcow2"]
     await web.libvirtd.virsh("blockcopy", "web-01", "vda", copy, *words)
     seat = await sit(web)
+    async with asyncio.timeout(10):
+        while not (await seat.vm()).jobs:
+            await seat.change()
     [job] = (await seat.vm()).jobs
     assert (job.id, job.kind, job.target) == ("libvirt-mirror-vda", "mirror", "vda")
     assert (job.status, job.speed_bytes_per_s) == (JobStatus.RUNNING, 65536)
@@ -200,7 +203,7 @@ async def test_a_job_is_seen_held_and_kept_away_from(
     assert _disk(vm).io is not None
     await web.libvirtd.virsh("blockjob", "web-01", "vda", "--bandwidth", "0")
     await seat.until(lambda e: e.name == "block-job" and e.data["status"] == "ready")
-    [job] = (await seat.vm()).jobs
+    [job] = await seat.reader.jobs(web.uuid)
     assert job.status is JobStatus.READY
     await web.libvirtd.virsh("blockjob", "web-01", "vda", "--abort")
     await seat.until(lambda e: e.name == "block-job" and e.data["status"] == "canceled")
