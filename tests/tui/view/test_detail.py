@@ -10,7 +10,7 @@ from vmsnap_tui.model.vm import Agent, Capabilities
 from vmsnap_tui.tui.glyphs import UNICODE
 from vmsnap_tui.tui.observed import Observed, Records
 from vmsnap_tui.tui.scenes import WEB
-from vmsnap_tui.tui.scenes_libvirt import FAR, REMOTE, SHOP
+from vmsnap_tui.tui.scenes_libvirt import DESKTOP, FAR, REMOTE, SHOP
 from vmsnap_tui.tui.still import NOW
 from vmsnap_tui.tui.view.detail import (
     agent_span,
@@ -18,6 +18,7 @@ from vmsnap_tui.tui.view.detail import (
     empty_lines,
     facts_line,
     head_line,
+    points_line,
     vm_lines,
     wrapped,
 )
@@ -90,6 +91,12 @@ def test_wrapping_never_loses_a_word_nor_passes_an_escape() -> None:
     assert "".join(wrapped("x" * 50, 20)) == "x" * 50
     assert wrapped("", 20) == [""]
     assert "\x1b" not in "".join(wrapped("a\x1bb", 20))
+
+
+def test_who_cannot_make_a_point_is_not_told_to() -> None:
+    assert plain(points_line(SHOP, (), UNICODE, 60)) == "no point yet: b makes one"
+    for vm in (FAR[0], DESKTOP):
+        assert plain(points_line(vm, (), UNICODE, 60)) == "no point yet"
 
 
 def test_versions_and_rights_are_seen_at_once() -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.engine.events import ConnectionView
 from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.model.vm import Vm
 from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.glyphs import Glyphs
@@ -39,7 +40,7 @@ def vm_lines(
         lines.extend(chain_lines(disk, glyphs, width, bitmaps=False))
         lines.append(BLANK)
     points = observed.records.points.get(key, ())
-    signs = timeline(points, glyphs, width - 8)
+    signs = points_line(vm, points, glyphs, width - 8)
     lines.append(line(span("points  ", Tone.MUTED), *signs))
     if stored:
         lines.append(line("        ", *_last_point_line(stored, now)))
@@ -121,6 +122,15 @@ def disk_line(
 def size_text(disk: Disk) -> str:
     """What the guest sees; a list alone does not tell it of every hypervisor."""
     return format_bytes(disk.virtual_bytes) if disk.virtual_bytes else ""
+
+
+def points_line(
+    vm: Vm, points: tuple[StoredPoint, ...], glyphs: Glyphs, width: int
+) -> Line:
+    """The timeline; who cannot make the first point is not told to."""
+    if not points and vm.limit(Ability.BACKUP):
+        return line(span("no point yet", Tone.CAUTION))
+    return timeline(points, glyphs, width)
 
 
 def _last_point_line(stored: StoredPoint, now: datetime) -> Line:

@@ -81,7 +81,7 @@ def banner_lines(observed: Observed, glyphs: Glyphs) -> tuple[Line, ...]:
 def _caution_lines(observed: Observed, glyphs: Glyphs) -> list[Line]:
     """What the connections and their snapshots stand in the way of."""
     texts = [
-        f"{connection.uri} is read-only: its row says why"
+        f"{_short_name(connection, observed)} is read-only: its row says why"
         for connection in observed.fleet
         if why_connection_read_only(connection)
     ]
@@ -155,10 +155,7 @@ def _machine(
 def _heading(
     connection: ConnectionView, observed: Observed, glyphs: Glyphs
 ) -> FleetRow:
-    """What is behind the `?` of a URI stands here only where it tells two apart."""
-    bare = connection.uri.split("?", 1)[0]
-    alike = sum(each.uri.split("?", 1)[0] == bare for each in observed.fleet)
-    name = bare if alike == 1 else connection.uri
+    name = _short_name(connection, observed)
     sign = glyphs.opened if connection.link is Link.UP else glyphs.stale
     tone = Tone.ALARM if connection.link is Link.DOWN else Tone.ACCENT
     parts = [span(f"{sign} {name}", tone), _link_words(connection)]
@@ -167,6 +164,13 @@ def _heading(
     cell = line(*parts)
     key = CONNECTION_KEY + connection.uri
     return FleetRow(key, (cell,), (), heading=True, group=connection.uri)
+
+
+def _short_name(connection: ConnectionView, observed: Observed) -> str:
+    """The URI; what is behind its `?` only where that tells two apart."""
+    bare = connection.uri.split("?", 1)[0]
+    alike = sum(each.uri.split("?", 1)[0] == bare for each in observed.fleet)
+    return bare if alike == 1 else connection.uri
 
 
 def _link_words(connection: ConnectionView) -> Span:

@@ -13,13 +13,14 @@ from vmsnap_tui.tui.view.detail import (
     agent_span,
     alarm_lines,
     head_line,
+    points_line,
     stale_lines,
     wrapped,
 )
 from vmsnap_tui.tui.view.jobs import phase
 from vmsnap_tui.tui.view.snapshot_rows import snapshot_lines
 from vmsnap_tui.tui.view.spans import BLANK, Line, Tone, line, plain, span
-from vmsnap_tui.tui.view.timeline import is_full, timeline, verified_span
+from vmsnap_tui.tui.view.timeline import is_full, verified_span
 from vmsnap_tui.units import format_bytes, format_duration
 
 _NEWEST_POINTS = 8
@@ -51,7 +52,7 @@ def side_lines(
     """Points, jobs, agent and identity, in this order."""
     points = observed.records.points.get(vm.key, ())
     return (
-        *_point_lines(points, now, glyphs, width),
+        *_point_lines(vm, points, now, glyphs, width),
         BLANK,
         *_job_lines(observed.jobs.get(vm.key, ())),
         BLANK,
@@ -69,10 +70,14 @@ def below_lines(vm: Vm, now: datetime, glyphs: Glyphs, width: int) -> tuple[Line
 
 
 def _point_lines(
-    points: tuple[StoredPoint, ...], now: datetime, glyphs: Glyphs, width: int
+    vm: Vm,
+    points: tuple[StoredPoint, ...],
+    now: datetime,
+    glyphs: Glyphs,
+    width: int,
 ) -> tuple[Line, ...]:
     title = line(span("Points", Tone.STRONG), span(f"  {len(points)}", Tone.MUTED))
-    lines = [title, timeline(points, glyphs, width)]
+    lines = [title, points_line(vm, points, glyphs, width)]
     for stored in reversed(points[-_NEWEST_POINTS:]):
         lines.append(_point_line(stored, now, glyphs))
     if points:
