@@ -23,8 +23,6 @@ PREFIX = "libvirt:"
 _AS_LIBVIRT_SETS_IT = -2
 """VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK."""
 _THAW_BEHIND_S = 1.0
-_HOSTNAME_FROM_AGENT = 2
-"""VIR_DOMAIN_GET_HOSTNAME_AGENT."""
 _SILENT = frozenset(
     {
         libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
@@ -59,10 +57,11 @@ class LibvirtAgent:
 
     def status(self, limit_s: float) -> str:
         """libvirt has no call that asks: an agent that is frozen refuses all others.
-        None of these leaves a mark on the domain."""
+        None of these leaves a mark on the domain; that for the host's name would hide
+        the refusal."""
         end_s = time.monotonic() + limit_s
         refused = ""
-        for ask in (_ask_host_name, _ask_time, _ask_file_systems):
+        for ask in (_ask_time, _ask_file_systems):
             try:
                 self._asked(max(end_s - time.monotonic(), 0.1), ask)
             except AgentRefused as error:
@@ -156,10 +155,6 @@ class _Ended:
         if self._error is not None:
             raise self._error
         return self._result
-
-
-def _ask_host_name(domain: Any) -> object:
-    return domain.hostname(_HOSTNAME_FROM_AGENT)
 
 
 def _ask_time(domain: Any) -> object:
