@@ -132,3 +132,15 @@ async def test_a_thousand_machines_are_listed_and_found(stage: Stage) -> None:
         assert isinstance(screen, HomeScreen)
         await until(pilot, lambda: len(screen.table.shown_rows) == 2)
         assert "vm-0997" in screen_text(pilot)
+
+
+async def test_rows_that_say_the_same_stay_the_same(stage: Stage) -> None:
+    twice = (StillConnection(SYSTEM, SHOP), StillConnection(REMOTE, SHOP))
+    async with stage(Still(twice)) as pilot:
+        screen = app_of(pilot).screen
+        assert isinstance(screen, HomeScreen)
+        before = screen.table.shown_rows
+        assert [row.key for row in before].count(SHOP.key) == 2
+        screen.reload()
+        pairs = zip(before, screen.table.shown_rows, strict=True)
+        assert all(old is new for old, new in pairs)

@@ -19,7 +19,12 @@ from vmsnap_tui.engine.events import (
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.screens.base import BaseScreen
 from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
-from vmsnap_tui.tui.view.fleet import CONNECTION_KEY, banner_lines, fleet_rows
+from vmsnap_tui.tui.view.fleet import (
+    CONNECTION_KEY,
+    FleetRow,
+    banner_lines,
+    fleet_rows,
+)
 from vmsnap_tui.tui.view.spans import Line
 from vmsnap_tui.tui.widgets.filter_box import FilterBox
 from vmsnap_tui.tui.widgets.job_panel import JobPanel
@@ -46,6 +51,7 @@ class HomeScreen(BaseScreen[None]):
         super().__init__()
         self._busy: frozenset[str] = frozenset()
         self._minute = -1
+        self._rows: dict[tuple[str, str], Row] = {}
 
     def body(self) -> Iterable[Widget]:
         glyphs = self.ours.glyphs
@@ -114,15 +120,24 @@ class HomeScreen(BaseScreen[None]):
     def reload(self) -> None:
         app = self.ours
         rows = fleet_rows(app.observed, app.clock(), app.glyphs)
-        self.table.set_rows(
-            [Row(row.key, row.cells, row.sort, row.heading, row.group) for row in rows]
-        )
+        self.table.set_rows(self._kept(rows))
         if not self.table.touched and not app.observed.records_read:
             self.table.cursor = 0  # alarms come first, whichever machine came first
         self.set_class(not rows, "-empty")
         self._show_jobs()
         self._show_banner()
         self._show_detail()
+
+    def _kept(self, rows: tuple[FleetRow, ...]) -> list[Row]:
+        """Rows that say what they said stay the same ones: what a filter looks for in
+        them is worked out once."""
+        kept: list[Row] = []
+        for row in rows:
+            new = Row(row.key, row.cells, row.sort, row.heading, row.group)
+            old = self._rows.get((row.group, row.key))
+            kept.append(old if old is not None and old == new else new)
+        self._rows = {(row.group, row.key): row for row in kept}
+        return kept
 
     def _show_jobs(self) -> None:
         self.query_one("#job-panel", JobPanel).set_jobs(self.ours.observed.all_jobs)

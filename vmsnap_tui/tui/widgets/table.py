@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmsnap_tui.tui.glyphs import UNICODE, Glyphs
-from vmsnap_tui.tui.view.spans import Line, Span, Tone, plain
+from vmsnap_tui.tui.view.spans import Line, Span, Tone
 from vmsnap_tui.tui.widgets.toned import cursor_style, fitted, strip_of
 
 _GAP = 1
@@ -56,8 +56,10 @@ class Row:
     def holds(self, words: Sequence[str]) -> bool:
         """Whether every word is somewhere in the row, whatever its case."""
         if not self._haystack:
-            self._haystack.append(" ".join(map(plain, self.cells)).casefold())
-        return all(word in self._haystack[0] for word in words)
+            texts = ["".join([part[0] for part in cell]) for cell in self.cells]
+            self._haystack.append(" ".join(texts).casefold())
+        haystack = self._haystack[0]
+        return all([word in haystack for word in words])
 
 
 class Table(ScrollView, can_focus=True):
