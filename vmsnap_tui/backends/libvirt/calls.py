@@ -5,6 +5,7 @@ and nobody asked about is raised as it came (`libvirtError`); the session tells 
 the operator's words.
 """
 
+import re
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -41,6 +42,7 @@ _NO_JOB = frozenset({libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_OPERATION_INVA
 _STARTING = "backup job data missing"
 _NO_VERB = "cannot accept command verb"
 _NO_BITMAP = "not found in backing chain"
+_LEFT_BEHIND = re.compile(r"Bitmap already exists: backup-(\S+)$")
 
 _T = TypeVar("_T")
 
@@ -213,15 +215,33 @@ def begin(connection: Any, uuid: str, instant: BackupInstant) -> InstantTaken:
     _write_mark(domain, instant, time.time())
     checkpoint = commands.checkpoint_xml(instant) or None
     flags = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
-    at_utc = datetime.now(UTC)
-    before_s = time.monotonic()
-    domain.backupBegin(commands.backup_xml(instant), checkpoint, flags)
+    for cleared in range(len(instant.disks) + 1):
+        at_utc, before_s = datetime.now(UTC), time.monotonic()
+        try:
+            domain.backupBegin(commands.backup_xml(instant), checkpoint, flags)
+            break
+        except libvirt.libvirtError as error:
+            if cleared == len(instant.disks) or not _cleared(domain, instant, error):
+                raise
     after_s = time.monotonic()
     for part in instant.disks if instant.speed_bytes_per_s else ():
         _limit(domain, part.target, instant.speed_bytes_per_s)
     stamp = at_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     was_running = vm_state(state, reason) is VmState.RUNNING
     return InstantTaken(before_s, after_s, stamp, was_running)
+
+
+def _cleared(domain: Any, instant: BackupInstant, error: libvirt.libvirtError) -> bool:
+    """Whether the error was of a bitmap that libvirt itself had left behind, and that
+    is gone now. One is left by each increment whose libvirtd died as it ended; until
+    QEMU ends, libvirt would begin no other increment of that disk."""
+    found = _LEFT_BEHIND.search(str(error.get_error_message()))
+    if found is None or found[1] not in {part.target for part in instant.disks}:
+        return False
+    name = f"backup-{found[1]}"
+    if _checkpoint(domain, name) is not None:
+        return False
+    return not _drop_orphan(domain, name, [found[1]])
 
 
 def _limit(domain: Any, target: str, bytes_per_s: int) -> None:

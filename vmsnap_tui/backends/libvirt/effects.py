@@ -29,6 +29,7 @@ from vmsnap_tui.backends.libvirt.job_errors import (
     require_same_run,
     require_well,
     stopped_by_io_error,
+    strayed,
 )
 from vmsnap_tui.errors import ConnectionLost, StepFailed
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant
@@ -46,6 +47,8 @@ CLOSE_LIMIT_S = 600.0
 """Closing an image waits for its storage, which may be slow and have much to write."""
 CATCH_UP_S = 5.0
 """libvirtd tells its events within milliseconds."""
+STRAY_S = 5.0
+"""How long a backup may be active without any block job: while it begins, no more."""
 SETTLE_S = 0.2
 """A guest that was set going sends its failed write again at once."""
 _BUSY = libvirt.VIR_ERR_OPERATION_TIMEOUT
@@ -142,9 +145,12 @@ class Effects:
         self, vm: str, instant: BackupInstant, progress: Progress
     ) -> None:
         last: dict[str, Job] = {}
-        wait_s = SOON_S
+        wait_s, copied_s = SOON_S, time.monotonic()
         while (seen := await self._look(vm, instant)).busy:
             require_same_run(seen, instant)
+            copied_s = time.monotonic() if seen.copying else copied_s
+            if time.monotonic() - copied_s > STRAY_S:
+                raise strayed(seen)
             if seen.state is VmState.IO_ERROR:
                 raise stopped_by_io_error(seen)
             last |= {job.target: job for job in _jobs(instant, seen)}

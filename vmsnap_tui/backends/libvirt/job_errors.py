@@ -73,3 +73,13 @@ def stopped_by_io_error(seen: Seen) -> StepFailed:
         evidence=f"it is {seen.status}",
         remedy="see the storage of the machine's disks and of the repository",
     )
+
+
+def strayed(seen: Seen) -> StepFailed:
+    """A libvirtd that is killed as a block job ends forgets that job, and the backup
+    that it was part of is never over."""
+    return StepFailed(
+        "libvirt lost track of this backup's jobs, as when libvirtd is restarted",
+        evidence=f"the backup is active and no disk has a job; it is {seen.status}",
+        remedy=AGAIN,
+    )
