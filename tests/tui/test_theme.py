@@ -82,3 +82,9 @@ def test_the_themes_of_the_operator_are_where_the_system_says(
 def test_what_is_wrong_is_the_end_of_a_sentence() -> None:
     with pytest.raises(BadTheme, match="unknown key 'x'"):
         parse_theme({**_GOOD, "x": 1}, frozenset())
+
+
+def test_a_directory_that_cannot_be_looked_into_is_left_out(tmp_path: Path) -> None:
+    themes = load_themes(tmp_path / ("x" * 300) / "themes")
+    assert themes.themes
+    assert "left out" in themes.problems[0]

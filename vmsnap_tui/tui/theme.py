@@ -80,7 +80,7 @@ def load_themes(own: Path | None = None) -> Themes:
     problems: list[str] = []
     defaults = _read(shipped_directory() / f"{DEFAULT_THEME}.toml")["variables"]
     for directory in (shipped_directory(), own or own_directory()):
-        for path in sorted(directory.glob("*.toml")):
+        for path in _files(directory, problems):
             try:
                 theme = parse_theme(_read(path), frozenset(defaults))
             except (OSError, ValueError) as error:
@@ -88,6 +88,15 @@ def load_themes(own: Path | None = None) -> Themes:
             else:
                 found[theme.name] = theme
     return Themes(tuple(found.values()), defaults, tuple(problems))
+
+
+def _files(directory: Path, problems: list[str]) -> list[Path]:
+    """A directory that may not be looked into has no theme, and does not stop the UI."""
+    try:
+        return sorted(directory.glob("*.toml"))
+    except OSError as error:
+        problems.append(f"themes in {directory} are left out: {error}")
+        return []
 
 
 def parse_theme(document: dict[str, Any], own_variables: frozenset[str]) -> Theme:
