@@ -212,11 +212,14 @@ class LibvirtWire:
 
 def _with_documents(line: str, documents: list[str]) -> str:
     """The line, and each document for the shell to hand over as a file."""
-    heads = [f"{number}<<'XML{number}'" for number, _ in enumerate(documents, 3)]
-    lines = [" ".join([line, *heads])]
+    heads, lines = [line], []
     for number, document in enumerate(documents, 3):
-        lines += [_indented(document), f"XML{number}"]
-    return "\n".join(lines)
+        text, end = _indented(document), f"XML{number}"
+        while end in text:
+            end += "_"
+        heads.append(f"{number}<<'{end}'")
+        lines += [text, end]
+    return "\n".join([" ".join(heads), *lines])
 
 
 def _indented(document: str) -> str:
