@@ -221,6 +221,9 @@ def test_a_limit_of_what_was_not_asked_for_refuses_nothing() -> None:
     assert planned(replace(VM, limits=limits)).disks
 
 
-def test_a_caution_is_a_warning_of_the_plan() -> None:
+def test_a_caution_is_told_with_what_the_guest_feels() -> None:
+    """It stands for every backup here: as a warning nobody would read it for long."""
     vm = replace(VM, limits=(_limited(Ability.BACKUP, warns=True),))
-    assert "libvirt 9.0 cannot (needs libvirt 9.9)" in planned(vm).warnings
+    plan = planned(vm)
+    assert plan.guest_effect.endswith("; libvirt 9.0 cannot (needs libvirt 9.9)")
+    assert plan.warnings == planned(VM).warnings

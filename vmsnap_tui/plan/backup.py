@@ -403,7 +403,7 @@ def _disk_plan(chosen: _Chosen) -> DiskPlan:
 def _warnings(
     vm: Vm, request: BackupRequest, chosen: tuple[_Chosen, ...], shelf: Shelf
 ) -> tuple[str, ...]:
-    warnings = [limit.sentence for limit in vm.cautions(Ability.BACKUP)]
+    warnings = []
     for c in chosen:
         if c.disk.untracked:
             warnings.append(
@@ -438,8 +438,10 @@ def _guest_effect(vm: Vm, request: BackupRequest) -> str:
         else "a full or dead one can pause it (the jobs are then cancelled and the"
         " guest is set going again)"
     )
-    return (
+    copying = (
         f"{freeze}while a disk is copied, a write to a block not copied yet waits until"
         " the block's old content is in the repository: a slow target slows or stalls"
         f" the guest, {trouble}"
     )
+    known = [caution.sentence for caution in vm.cautions(Ability.BACKUP)]
+    return "; ".join((copying, *known))
