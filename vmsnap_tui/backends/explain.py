@@ -7,6 +7,7 @@ text, from its first fixed word to its last, and nothing is taken out of it.
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 TEXT_CHARACTERS = 4000
 """Of a text that is looked at; what is longer is no message for a human."""
@@ -43,7 +44,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    pattern: re.Pattern[str]
+    pattern: str
     explanation: Explanation
 
 
@@ -51,15 +52,22 @@ def explain(text: str) -> Explanation | None:
     """What the text means, or None when it is not known; the first row that fits."""
     shortened = text.strip()[:TEXT_CHARACTERS]
     for row in _ROWS:
-        if row.pattern.fullmatch(shortened):
+        if _compiled(row.pattern).fullmatch(shortened):
             return row.explanation
     return None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """When the first text is to be explained: to compile all takes a tenth of the time
+    in which the screen is there, and most runs meet no error."""
+    return re.compile(pattern, re.DOTALL)
 
 
 def _row(pattern: str, meaning: str, remedy: str) -> _Row:
     """`NAME` in the pattern stands for what is chosen elsewhere."""
     whole = _PREFIX + pattern.replace("NAME", _NAME) + r"\.?"
-    return _Row(re.compile(whole, re.DOTALL), Explanation(meaning, remedy))
+    return _Row(whole, Explanation(meaning, remedy))
 
 
 _TRACKING = (
