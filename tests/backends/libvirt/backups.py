@@ -147,6 +147,15 @@ def byte_at(file: str | Path, block: int) -> int:
     return int(said.split(":")[1].split()[0], 16)
 
 
+def fill(place: Path) -> None:
+    """A file that takes all the room that there is."""
+    found = os.statvfs(place)
+    left_bytes = found.f_bavail * found.f_frsize
+    with (place / "filler").open("wb") as file:
+        if left_bytes:
+            os.posix_fallocate(file.fileno(), 0, left_bytes)
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Real progress only, within a test's own time."""
     async with asyncio.timeout(20):

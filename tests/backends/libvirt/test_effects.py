@@ -96,6 +96,30 @@ def small(lab_directory: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.guest
+async def test_a_guest_that_stopped_for_a_full_target_goes_on(
+    small: Path, guest_domain: StartDomain, lab_directory: Path
+) -> None:
+    """What it overwrites has to be copied first, and there is no room for it."""
+    disk = DiskSpec("vda", size_bytes=SIZE_MIB << 20, files_mib=SIZE_MIB // 2)
+    web = await guest_domain(disk)
+    async with backups.backend_of(web) as backend:
+        first = await an_instant(small / "repository", "p1", size_mib=SIZE_MIB)
+        instant = backups.slow(first)
+        await backend.attach_targets(web.uuid, instant)
+        taken = await backend.start_backup(web.uuid, instant)
+        assert taken.was_running
+        backups.fill(small)
+        with pytest.raises(StepFailed, match="no space left|paused by an I/O error"):
+            await backend.await_jobs(web.uuid, instant, backups.nothing)
+        await backend.abort_backup(web.uuid, instant, was_running=True)
+        await backend.drop_targets(web.uuid, instant)
+        assert await web.state() == "running"
+        assert backups.records(await backend.look(web.uuid)) == {}
+        again = await an_instant(lab_directory, "p2", size_mib=SIZE_MIB)
+        await whole(backend, web.uuid, again)
+
+
 async def test_another_tools_backup_is_in_the_way_and_told_at_once(
     web: Domain, opened: LibvirtBackend, lab_directory: Path
 ) -> None:
