@@ -1,7 +1,10 @@
 """A disk and its chain."""
 
+from dataclasses import replace
+
 from tests.plan.material import a_bitmap, a_disk, an_image
-from vmsnap_tui.model.disk import Disk
+from vmsnap_tui.model.checkpoint import Record
+from vmsnap_tui.model.disk import NOT_READ, Disk
 from vmsnap_tui.units import GiB
 
 
@@ -27,3 +30,17 @@ def test_a_bitmap_is_found_by_its_whole_name() -> None:
     assert found is not None
     assert found.name == "ab"
     assert image.bitmap("b") is None
+
+
+def test_a_record_that_may_have_come_since_is_not_known_and_not_lost() -> None:
+    known = Record("a", 4096)
+    disk = replace(a_disk(an_image("base")), records=(known,))
+    assert disk.record("b") is None
+    doubted = replace(disk, records_known=False)
+    assert doubted.record("a") is known
+    assert doubted.record("b") == Record("b", broken=NOT_READ, asked=False)
+
+
+def test_where_no_hypervisor_vouches_there_is_no_record() -> None:
+    disk = replace(a_disk(an_image("base")), records_known=False)
+    assert disk.record("a") is None

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from vmsnap_tui.model.bitmap import Bitmap
 from vmsnap_tui.model.checkpoint import Record
 
+NOT_READ = "not read since something changed that may concern it"
+"""Of a record that was not there when it was asked last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -52,9 +55,11 @@ class Disk:
 
     `records` is what the hypervisor vouches for over the whole chain, whatever came on
     top of which image since; None where it vouches for nothing, and the bitmaps of
-    the images alone tell. `untracked` says why changes cannot be recorded at all, so
-    that every backup of it is a full; `differs` how the hypervisor's definition and
-    QEMU's graph contradict each other.
+    the images alone tell. `records_known` is False where some may have come since they
+    were asked for: then one that is not among them is not known, and not lost.
+    `untracked` says why changes cannot be recorded at all, so that every backup of it
+    is a full; `differs` how the hypervisor's definition and QEMU's graph contradict
+    each other.
     """
 
     target: str
@@ -65,6 +70,7 @@ class Disk:
     unfit_for_now: bool = False
     io: DiskIo | None = None
     records: tuple[Record, ...] | None = None
+    records_known: bool = True
     untracked: str = ""
     differs: str = ""
 
@@ -82,4 +88,8 @@ class Disk:
         return sum(image.allocated_bytes for image in self.chain)
 
     def record(self, name: str) -> Record | None:
-        return next((r for r in self.records or () if r.name == name), None)
+        """None where there is none; not `asked` where there may be one by now."""
+        found = next((r for r in self.records or () if r.name == name), None)
+        if found is None and self.records is not None and not self.records_known:
+            return Record(name, broken=NOT_READ, asked=False)
+        return found

@@ -155,3 +155,28 @@ def test_a_count_that_a_job_kept_from_asking_leaves_all_as_it_was() -> None:
     before = entry.known
     entry.count(7, Tally(JobFacts({}), None, None, {}))
     assert entry.known is before
+
+
+def test_records_in_doubt_stand_until_they_are_asked_for_again() -> None:
+    entry = _entry()
+    entry.doubt_records()
+    assert entry.known is None
+    entry.look(_sight(_asked("cp1", 4096)))
+    first = entry.vm(_draw)
+    assert first.disks[0].records_known
+    entry.doubt_records()
+    doubted = entry.vm(_draw).disks[0]
+    assert (doubted.records, doubted.records_known) == (first.disks[0].records, False)
+    entry.count(7, Tally(JobFacts({}), None, None, {}))
+    assert not entry.vm(_draw).disks[0].records_known
+    entry.count(7, _tally(_asked("cp1", 4096)))
+    assert entry.vm(_draw).disks[0].records_known
+
+
+def test_records_of_another_run_are_in_doubt() -> None:
+    entry = _entry()
+    entry.look(_sight(_asked("cp1", 4096)))
+    entry.define(replace(_WEB, domain_id=8), 2)
+    disk = entry.vm(_draw).disks[0]
+    assert [r.asked for r in disk.records or ()] == [False]
+    assert not disk.records_known

@@ -328,6 +328,54 @@ async def test_a_glance_counts_a_few_machines_in_turn(
     assert all(_disk(vm).virtual_bytes for vm in await seat.reader.read())
 
 
+async def test_records_in_doubt_are_not_lost_and_the_next_list_counts_them(
+    domain: StartDomain, sit: Any
+) -> None:
+    web = await domain()
+    await _checkpoint(web, "vmsnap-0", "vda")
+    seat = await sit(web)
+    await seat.reader.look(web.uuid)
+    assert _disk(await seat.vm()).record("vmsnap-1") is None
+    await _checkpoint(web, "vmsnap-1", "vda")
+    async with seat.reader.lock(web.uuid):
+        seat.reader.doubt_records(web.uuid)
+        record = _disk(await seat.vm()).record("vmsnap-1")
+        assert record is not None
+        assert not record.asked
+    seat.calls.calls.clear()
+    record = _disk(await seat.vm()).record("vmsnap-1")
+    assert record is not None
+    assert record.whole
+    assert seat.calls.calls == ["census", "count"]
+    seat.calls.calls.clear()
+    await seat.vm()
+    assert seat.calls.calls == ["census"]
+
+
+async def test_a_merge_by_somebody_else_has_the_records_counted(
+    domain: StartDomain, sit: Any
+) -> None:
+    web = await domain()
+    await _checkpoint(web, "vmsnap-1", "vda")
+    disk = f"vda,file={web.directory / 's1'}"
+    words = ["--disk-only", "--no-metadata", "--diskspec", disk]
+    await web.libvirtd.virsh("snapshot-create-as", "web-01", "s1", *words)
+    seat = await sit(web)
+    await seat.reader.look(web.uuid)
+    await web.libvirtd.virsh("checkpoint-create-as", "web-01", "vmsnap-2")
+    merge = ["blockcommit", "web-01", "vda", "--active", "--pivot"]
+    await web.libvirtd.virsh(*merge)
+    await seat.until(
+        lambda e: e.name == "block-job" and e.data["status"] == "completed"
+    )
+    async with asyncio.timeout(10):
+        while (record := _disk(await seat.vm()).record("vmsnap-2")) is None or (
+            not record.asked
+        ):
+            seat.catch_up()
+    assert record.whole
+
+
 async def test_a_machine_that_hangs_stops_no_list(
     domain: StartDomain, sit: Any
 ) -> None:

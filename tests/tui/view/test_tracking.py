@@ -71,6 +71,12 @@ def test_what_the_hypervisor_vouches_for_goes_before_what_stands_in_the_images()
         assert changed_since(disk, _SHOP) is None
 
 
+def test_a_record_that_was_not_asked_for_since_is_not_said_to_be_lost() -> None:
+    disk = replace(vouched(), records_known=False)
+    assert tracking_span(disk, _SHOP).text == "tracking is not read now"
+    assert changed_since(disk, _SHOP) is None
+
+
 def test_a_disk_that_cannot_be_tracked_is_always_a_full() -> None:
     disk = replace(SHOP.disks[0], untracked="raw")
     assert tracking_span(disk, _SHOP).text == "not tracked: each is full"

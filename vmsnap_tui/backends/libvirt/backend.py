@@ -1,7 +1,8 @@
 """The domains of one libvirt, as a `Backend`."""
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from vmsnap_tui.backends.base import (
@@ -82,8 +83,8 @@ class LibvirtBackend:
     async def adopt_checkpoint(
         self, vm: str, name: str, targets: tuple[str, ...]
     ) -> None:
-        await self._effects.adopt_checkpoint(vm, name, targets)
-        self._changed(vm)
+        with self._changing_records(vm):
+            await self._effects.adopt_checkpoint(vm, name, targets)
 
     async def pause_job(self, vm: str, job: str) -> None:
         raise _no_pause(job)
@@ -110,9 +111,8 @@ class LibvirtBackend:
         self._changed(vm)
 
     async def start_backup(self, vm: str, instant: BackupInstant) -> InstantTaken:
-        taken = await self._effects.start_backup(vm, instant)
-        self._changed(vm)
-        return taken
+        with self._changing_records(vm):
+            return await self._effects.start_backup(vm, instant)
 
     async def backup_started(self, vm: str, instant: BackupInstant) -> bool:
         return await self._effects.backup_started(vm, instant)
@@ -131,15 +131,14 @@ class LibvirtBackend:
     async def abort_backup(
         self, vm: str, instant: BackupInstant, *, was_running: bool
     ) -> None:
-        await self._effects.abort_backup(vm, instant, was_running=was_running)
-        self._changed(vm)
+        with self._changing_records(vm):
+            await self._effects.abort_backup(vm, instant, was_running=was_running)
 
     async def drop_bitmaps(
         self, vm: str, bitmaps: tuple[tuple[str, str], ...]
     ) -> tuple[str, ...]:
-        kept = await self._effects.drop_bitmaps(vm, bitmaps)
-        self._changed(vm)
-        return kept
+        with self._changing_records(vm):
+            return await self._effects.drop_bitmaps(vm, bitmaps)
 
     async def is_gone(self, vm: str) -> bool:
         return await self._effects.is_gone(vm)
@@ -180,6 +179,15 @@ class LibvirtBackend:
         else:
             self._reader.forget()
         self._listeners.tell(change)
+
+    @contextmanager
+    def _changing_records(self, uuid: str) -> Iterator[None]:
+        """Even what failed may have taken effect."""
+        try:
+            yield
+        finally:
+            self._reader.doubt_records(uuid)
+            self._changed(uuid)
 
     def _changed(self, uuid: str) -> None:
         self._listeners.tell(VmChanged(uuid))

@@ -49,8 +49,8 @@ class Tidings:
 
 
 class Entry:
-    """One domain as it was read last; `defined_at` and `jobs_at` are times of
-    `Tidings`, 0 for never."""
+    """One domain as it was read last; `defined_at`, `jobs_at` and `records_at`
+    are times of `Tidings`, 0 for never."""
 
     __slots__ = (
         "_ready",
@@ -61,6 +61,7 @@ class Entry:
         "jobs",
         "jobs_at",
         "known",
+        "records_at",
         "state",
     )
 
@@ -73,6 +74,7 @@ class Entry:
         self.jobs_at = 0
         self.jobs: tuple[Job, ...] = ()
         self.known: Known | None = None
+        self.records_at = 0
         self.counted_at_s = float("-inf")
         self._ready: frozenset[str] = frozenset()
         self._vm: Vm | None = None
@@ -113,6 +115,12 @@ class Entry:
     def note_ready(self, target: str, *, ready: bool) -> None:
         """As libvirt's event of a block job said."""
         self._ready = self._ready | {target} if ready else self._ready - {target}
+
+    def doubt_records(self) -> None:
+        """Some may have come or gone since they were asked for."""
+        if self.known is not None and self.known.records_stand:
+            self.known = replace(self.known, records_stand=False)
+            self.redraw()
 
     def take_jobs(self, facts: JobFacts, asked_at: int) -> None:
         self.jobs_at = asked_at
@@ -158,6 +166,7 @@ class Entry:
                 io=tally.io,
                 checkpoints=_checkpoints(tally.checkpoints),
                 records=records,
+                records_stand=True,
             ),
         )
         if self.known != before:

@@ -45,6 +45,8 @@ class Known:
     checkpoints: tuple[Checkpoint, ...] | None = None
     snapshots: tuple[Snapshot, ...] | None = None
     records: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
+    records_stand: bool = True
+    """Nothing was heard since that may have made or removed one."""
 
     def virtual_bytes(self, definition: Definition) -> dict[str, int]:
         """Of each disk, as far as it is known."""
@@ -103,6 +105,7 @@ def _disks(
             known,
             _records(disk, definition, known, active=active),
             at_work=_at_work(disk, held, whole=whole),
+            records_known=_records_known(definition, known),
         )
         for disk in definition.disks
     )
@@ -113,6 +116,8 @@ def _disk(
     known: Known | None,
     records: tuple[Record, ...] | None,
     at_work: str,
+    *,
+    records_known: bool,
 ) -> Disk:
     unfit = _unfit(disk)
     return Disk(
@@ -123,6 +128,7 @@ def _disk(
         unfit_for_now=bool(at_work) and not unfit,
         io=known.io.get(disk.target) if known else None,
         records=records,
+        records_known=records_known,
         untracked=_untracked(disk),
     )
 
@@ -164,6 +170,11 @@ def _records(
     if known.run != definition.domain_id:
         return tuple(replace(r, broken=NOT_YET, asked=False) for r in records)
     return records
+
+
+def _records_known(definition: Definition, known: Known | None) -> bool:
+    """In another run others may have been made."""
+    return known is None or (known.records_stand and known.run == definition.domain_id)
 
 
 def _chain(

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from vmsnap_tui.backends.libvirt import asking
+from vmsnap_tui.backends.libvirt import asking, interest
 from vmsnap_tui.backends.libvirt.bitmaps import inspected, parse_blocks, parse_nodes
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
 from vmsnap_tui.backends.libvirt.entry import Entry, Tidings
@@ -46,12 +46,6 @@ gain nothing, and others want their turn, too."""
 _BATCH = 500
 _GRAPH_SAFE = (10, 8, 0), (10, 0)
 """libvirt and QEMU from which the block graph may be read while a job runs."""
-
-_DEFINITION_TOLD = frozenset(
-    {"metadata-change", "disk-change", "device-added", "device-removed"}
-    | {"agent-lifecycle", "block-job", "lifecycle"}
-)
-_JOBS_TOLD = frozenset({"block-job", "job-completed"})
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -118,6 +112,7 @@ class Reader:
         self._overlays: dict[str, asyncio.TimerHandle] = {}
         self._of_definitions = Tidings()
         self._of_jobs = Tidings()
+        self._of_records = Tidings()
         self._capabilities = Capabilities((0, 0, 0))
         self._with_safe_graph = self._capabilities
 
@@ -136,26 +131,35 @@ class Reader:
     def heard(self, event: Heard) -> bool:
         """Take note of an event; whether the next list will show something new."""
         uuid, data = event.domain_uuid, event.data
-        defined, jobs = event.name in _DEFINITION_TOLD, _is_of_jobs(event.name)
+        defined, jobs = interest.of_definition(event), interest.of_jobs(event)
         if defined:
             self._of_definitions.hear(uuid)
         if jobs:
             self._of_jobs.hear(uuid)
+        if interest.of_records(event):
+            self.doubt_records(uuid)
         entry = self._entries.get(uuid)
         if event.name == "block-job" and entry is not None:
             entry.note_ready(str(data.get("disk")), ready=data.get("status") == "ready")
-        if event.name == "JOB_STATUS_CHANGE" and data.get("status") == "null":
-            self._expect_overlay(uuid, str(data.get("id")))
+        if interest.makes_image(event):
+            self._expect_overlay(uuid)
         return defined or jobs or event.name == "io-error"
 
-    def _expect_overlay(self, uuid: str, job: str) -> None:
-        """libvirt has made an image: it is in a chain a moment later."""
-        if not job.startswith("create-"):
-            return
+    def doubt_records(self, uuid: str) -> None:
+        """Checkpoints may have come or gone, which libvirt tells nobody: the next list
+        counts them anew, and calls none lost until then."""
+        self._of_records.hear(uuid)
+        entry = self._entries.get(uuid)
+        if entry is not None:
+            entry.doubt_records()
+
+    def _expect_overlay(self, uuid: str) -> None:
+        """The image is in a chain a moment later."""
 
         def look_again() -> None:
             del self._overlays[uuid]
             self._of_definitions.hear(uuid)
+            self.doubt_records(uuid)
             self._changed(uuid)
 
         loop = asyncio.get_running_loop()
@@ -166,8 +170,10 @@ class Reader:
 
     def forget(self) -> None:
         """Events were missed: the connection went, and came back."""
-        self._of_definitions.miss()
-        self._of_jobs.miss()
+        for told in (self._of_definitions, self._of_jobs, self._of_records):
+            told.miss()
+        for entry in self._entries.values():
+            entry.doubt_records()
         if self._side is not None:
             self._side.forget()
 
@@ -186,6 +192,7 @@ class Reader:
         """Every domain; of a host where nothing changed in one call."""
         seen = await self._census()
         await self._aside(self._due_jobs(seen, known=False))
+        await self._aside(self._due_counts(seen, told=True))
         return self._vms(seen)
 
     async def glance(self) -> tuple[Vm, ...]:
@@ -193,7 +200,8 @@ class Reader:
         checkpoint on a few machines in turn."""
         seen = await self._census()
         await self._aside(self._due_jobs(seen, known=True))
-        await self._aside(self._due_counts(seen))
+        await self._aside(self._due_counts(seen, told=True))
+        await self._aside(self._due_counts(seen, told=False))
         return self._vms(seen)
 
     async def look(self, key: str) -> Vm:
@@ -260,8 +268,8 @@ class Reader:
         uuids = {each.uuid for each in seen}
         for gone in self._entries.keys() - uuids:
             del self._entries[gone]
-        self._of_definitions.keep(uuids)
-        self._of_jobs.keep(uuids)
+        for told in (self._of_definitions, self._of_jobs, self._of_records):
+            told.keep(uuids)
         for each in seen:
             if each.uuid in self._entries:
                 self._entries[each.uuid].see(each.state)
@@ -350,11 +358,13 @@ class Reader:
     async def _sight(self, key: str) -> Entry:
         """What a look tells, kept for the next list. Raises NotFound."""
         defined_at, jobs_at = self._of_definitions.now, self._of_jobs.now
+        records_at = self._of_records.now
         sight = await self._ask(
             asking.look, _checked(key), self._safe, domain=key, timeout_s=LOOK_LIMIT_S
         )
         entry = self._take(sight.definition, sight.state, defined_at)
         entry.look(sight)
+        self._note_asked(entry, records_at)
         entry.take_jobs(sight.jobs, jobs_at)
         entry.counted_at_s = monotonic()
         return entry
@@ -372,6 +382,7 @@ class Reader:
         asked_at = self._of_jobs.now
         async with self.lock(uuid):
             entry.counted_at_s = monotonic()
+            entry.records_at = records_at = self._of_records.now
             tally = await self._ask(
                 asking.count,
                 uuid,
@@ -382,6 +393,13 @@ class Reader:
             )
         entry.take_jobs(tally.jobs, asked_at)
         entry.count(known.domain_id, tally)
+        self._note_asked(entry, records_at)
+
+    def _note_asked(self, entry: Entry, records_at: int) -> None:
+        """What was heard between the question and its answer is in neither."""
+        entry.records_at = records_at
+        if self._of_records.since(records_at, entry.uuid):
+            entry.doubt_records()
 
     def _due_jobs(self, seen: Iterable[asking.Seen], *, known: bool) -> "_Errands":
         """Of machines whose jobs an event told of; with `known`, of those too that are
@@ -396,8 +414,9 @@ class Reader:
                 due[each.uuid] = partial(self._fetch_jobs, entry, ERRAND_LIMIT_S)
         return due
 
-    def _due_counts(self, seen: Iterable[asking.Seen]) -> "_Errands":
-        """The few that were counted longest ago."""
+    def _due_counts(self, seen: Iterable[asking.Seen], *, told: bool) -> "_Errands":
+        """The few that were counted longest ago; with `told`, of those alone whose
+        records are in doubt."""
         before_s = monotonic() - COUNT_EVERY_S
         entries = (
             self._entries.get(each.uuid) for each in seen if is_active(each.state[0])
@@ -407,7 +426,7 @@ class Reader:
                 (entry.counted_at_s, entry.uuid, entry)
                 for entry in entries
                 if entry is not None
-                and entry.counted_at_s < before_s
+                and (self._in_doubt(entry) if told else entry.counted_at_s < before_s)
                 and not (entry.jobs or entry.definition.not_understood)
                 and not self.lock(entry.uuid).locked()
             ),
@@ -417,6 +436,11 @@ class Reader:
             uuid: partial(self._count, entry)
             for _, uuid, entry in islice(due, COUNTED_AT_ONCE)
         }
+
+    def _in_doubt(self, entry: Entry) -> bool:
+        """Nobody waits for the records of one that nobody has asked for."""
+        known = entry.known is not None
+        return known and self._of_records.since(entry.records_at, entry.uuid)
 
     async def _aside(self, errands: "_Errands", wait_s: float = SIDE_WAIT_S) -> None:
         """Run them, at most one for each machine, and wait only a moment."""
@@ -440,10 +464,6 @@ class Reader:
         self._errands[uuid] = task
         task.add_done_callback(ended)
         return task
-
-
-def _is_of_jobs(event: str) -> bool:
-    return event in _JOBS_TOLD or event.startswith(("JOB_", "BLOCK_JOB_"))
 
 
 def _indexes(definition: Definition) -> dict[str, int]:
