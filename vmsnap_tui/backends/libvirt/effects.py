@@ -188,9 +188,10 @@ class Effects:
         self._dismiss(instant)
 
     async def drop_targets(self, vm: str, instant: BackupInstant) -> None:
+        """The files first: they are here, wherever the machine is."""
         self._dismiss(instant)
-        await self._remove_mark(vm, instant)
         await asyncio.to_thread(access.take_back, _files(instant))
+        await self._remove_mark(vm, instant)
 
     async def abort_backup(
         self, vm: str, instant: BackupInstant, *, was_running: bool
