@@ -211,5 +211,7 @@ def _no_pause(job: str) -> StepFailed:
     )
 
 
+@cache
 def _host_name() -> str:
+    """Asked once: a list of a thousand domains wants it for each of them."""
     return socket.gethostname().partition(".")[0]
