@@ -307,6 +307,17 @@ def test_a_vouched_record_gives_an_increment_whatever_came_on_top() -> None:
     assert decision.dirty_bytes == 3 * MiB
 
 
+def test_what_was_done_while_the_machine_was_off_is_vouched_for_by_nobody() -> None:
+    """qemu-img merged the point's image into one below, where no bitmap is."""
+    record = Record(TRACKING, dirty_bytes=3 * MiB, watched=False)
+    assert decided(vouched(record)).level is DiskLevel.INCREMENTAL
+    above = decided(vouched(record, chain=("s1", "base")))
+    assert above.level is DiskLevel.INCREMENTAL
+    gone = reason_for_full(vouched(record, chain=("s2", "s1", "new")))
+    assert "left the chain" in gone
+    assert "off" in gone
+
+
 def test_a_vouched_record_is_never_larger_than_the_disk() -> None:
     disk = vouched(Record(TRACKING, dirty_bytes=900 * GiB))
     assert decided(disk).dirty_bytes == 10 * GiB

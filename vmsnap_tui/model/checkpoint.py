@@ -21,6 +21,9 @@ class Record:
     broken: str = ""
     asked: bool = True
     """Whether the hypervisor was asked at all: False means `broken` says why not."""
+    watched: bool = True
+    """Whether one run of the machine saw all of it. Of a machine that is off anybody
+    may merge an image away together with its bitmaps, and the chain looks whole."""
 
     @property
     def whole(self) -> bool:

@@ -98,7 +98,9 @@ def _vouched_since(
     """The gap in what the hypervisor vouches for, or its record of the point.
 
     It carries the bitmaps along whatever it does to the chain, and refuses where one
-    of them is missing or broken: no image has to be the one of the point's instant.
+    of them is missing or broken: no image has to be the one of the point's instant, as
+    long as the machine ran. Where it may have been off, that image must be in the chain
+    still: `qemu-img` merges one into another that has no bitmap and tells nobody.
     """
     if not stored.bitmap:
         return "the last point began no record of changes", (), 0
@@ -107,6 +109,9 @@ def _vouched_since(
         return f"there is no checkpoint {stored.bitmap} of it", (), 0
     if not record.whole:
         return record.broken, (), 0
+    if not record.watched and all(i.path != stored.source_path for i in disk.chain):
+        gap = f"the image of the last point, {stored.source_path}, left the chain"
+        return f"{gap}, and the machine may have been off", (), 0
     merge = (RecordedIn(disk.active.node, record.name),)
     return "", merge, min(record.dirty_bytes, disk.virtual_bytes)
 

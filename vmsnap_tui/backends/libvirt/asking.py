@@ -14,6 +14,7 @@ from xml.etree.ElementTree import ParseError
 import libvirt
 import libvirt_qemu
 
+from vmsnap_tui.backends.libvirt import moments
 from vmsnap_tui.backends.libvirt.backup_xml import BackupXml, parse_backup
 from vmsnap_tui.backends.libvirt.bitmaps import BLOCKS, NODES
 from vmsnap_tui.backends.libvirt.checkpoint_xml import (
@@ -24,6 +25,7 @@ from vmsnap_tui.backends.libvirt.checkpoint_xml import (
 from vmsnap_tui.backends.libvirt.domain_xml import Definition, parse_domain
 from vmsnap_tui.backends.libvirt.job_facts import JobFacts
 from vmsnap_tui.backends.libvirt.portrait import NOT_YET, OFF, Size
+from vmsnap_tui.backends.libvirt.process import began_s
 from vmsnap_tui.backends.libvirt.snapshot_xml import parse_snapshot
 from vmsnap_tui.backends.libvirt.states import is_active
 from vmsnap_tui.model.disk import DiskIo
@@ -68,10 +70,14 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A checkpoint, and why it was not asked for its sizes, or nothing."""
+    """A checkpoint, and why it was not asked for its sizes, or nothing.
+
+    `watched` is whether it was made in this very run of the machine.
+    """
 
     xml: CheckpointXml
     not_asked: str = ""
+    watched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +177,24 @@ def look(connection: Any, uuid: str, safe: Callable[[Definition], bool]) -> Sigh
         definition=found,
         state=state,
         jobs=facts,
-        checkpoints=_checkpoints(free),
+        checkpoints=_watched(_checkpoints(free), began_s(uuid)),
         snapshots=_snapshots(domain),
         sizes=sizes,
         io=io,
+    )
+
+
+def _watched(
+    found: tuple[Asked, ...] | None, run_began_s: float | None
+) -> tuple[Asked, ...] | None:
+    """Each with whether this run made it. libvirt tells no beginning of a run; where
+    this host does not either, none is known to be of it."""
+    if found is None:
+        return None
+    began_utc = "" if run_began_s is None else moments.utc(run_began_s)
+    return tuple(
+        replace(one, watched="" < began_utc < one.xml.checkpoint.created_utc)
+        for one in found
     )
 
 

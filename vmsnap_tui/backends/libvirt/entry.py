@@ -195,7 +195,7 @@ class Entry:
         for asked in checkpoints:
             name = asked.xml.checkpoint.name
             for disk in asked.xml.disks:
-                record = asked_record(name, disk)
+                record = replace(asked_record(name, disk), watched=asked.watched)
                 if asked.not_asked:
                     last = self._last(disk.target, name)
                     record = Record(name, last, asked.not_asked, asked=False)

@@ -11,7 +11,13 @@ def created_utc(moment: ElementTree.Element) -> str:
     if not (text.isascii() and text.isdigit()):
         return ""
     try:
-        created = datetime.fromtimestamp(int(text), UTC)
+        return utc(int(text))
     except (OverflowError, ValueError, OSError):
         return ""
-    return created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(at_s: float) -> str:
+    """Seconds since the epoch as ISO 8601 with milliseconds. Raises what datetime does
+    for what is no time."""
+    at = datetime.fromtimestamp(at_s, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
