@@ -4,15 +4,18 @@ import os
 import stat
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.engine.rig import Oracle
 from tests.life.stranger import Visitor
+from vmsnap_tui.engine.settings import Settings
 from vmsnap_tui.lab.domains import Domain
 
 OURS = "vmsnap-"
 MARK = "urn:vmsnap-tui:"
+MARKER = "vmsnap-tui.json"
+"""What a directory has that is a repository."""
 
 
 @dataclass
@@ -20,6 +23,13 @@ class DomainOracle(Oracle[Domain]):
     """`forgiven` are records of ours that somebody else parted from their point."""
 
     forgiven: set[str] = field(default_factory=set)
+    repository: Path | None = None
+    """Somewhere else than where all is."""
+
+    @property
+    def settings(self) -> Settings:
+        there = super().settings
+        return replace(there, repository=self.repository or there.repository)
 
     async def virsh(self, *words: str) -> str:
         return await self.machine.libvirtd.virsh(*words)
@@ -56,11 +66,12 @@ class DomainOracle(Oracle[Domain]):
         records = await self.checkpoints()
         if await self.virsh("domstate", name) in {"running", "paused"}:
             records |= await self.bitmaps()
-        points = {path.name for path in self.directory.glob("*/vms/*/points/*")}
+        repositories = [path.parent for path in self.directory.rglob(MARKER)]
+        points = {p.name for r in repositories for p in r.glob("vms/*/points/*")}
         for record in sorted(records - self.forgiven):
             if record.startswith(OURS) and record[len(OURS) + 9 :] not in points:
                 found.append(f"{record} has no point")
-        return found + list(rights_of_others(self.directory))
+        return found + [x for r in repositories for x in rights_of_others(r)]
 
     async def _jobs(self, xml: ET.Element) -> list[str]:
         name, found = self.machine.name, []
@@ -73,16 +84,15 @@ class DomainOracle(Oracle[Domain]):
         return found
 
 
-def rights_of_others(directory: Path) -> Iterator[str]:
+def rights_of_others(repository: Path) -> Iterator[str]:
     """Files of a repository that anybody but the operator can or could reach."""
-    for path in directory.glob("*/vmsnap-tui.json"):
-        for entry in (path.parent, *path.parent.rglob("*")):
-            found = entry.lstat()
-            mode = stat.S_IMODE(found.st_mode)
-            wanted = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
-            access = [name for name in os.listxattr(entry) if "posix_acl" in name]
-            if mode != wanted or found.st_uid != os.geteuid() or access:
-                yield f"{entry} is {mode:o} of {found.st_uid} {access}"
+    for entry in (repository, *repository.rglob("*")):
+        found = entry.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        wanted = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
+        access = [name for name in os.listxattr(entry) if "posix_acl" in name]
+        if mode != wanted or found.st_uid != os.geteuid() or access:
+            yield f"{entry} is {mode:o} of {found.st_uid} {access}"
 
 
 class DomainVisitor(Visitor[Domain]):

@@ -97,7 +97,8 @@ class Visitor(Generic[S_co]):
             "restore", point, "--to", str(out), "--format", "raw", "--json", "--yes"
         )
         assert done.code in GOOD, (point, done, self.told)
-        found = {path.stem: sha256(path) for path in sorted(out.iterdir())}
+        disks = done.document["disks"]
+        found = {disk["target"]: sha256(Path(disk["file"])) for disk in disks}
         for path in out.iterdir():
             path.unlink()
         out.rmdir()

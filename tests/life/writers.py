@@ -88,7 +88,7 @@ async def restored(
         "restore", point, "--to", str(out), "--format", "raw"
     )
     assert done.code in GOOD, done
-    return {path.stem: list(read(path)) for path in out.iterdir()}
+    return {path.stem: list(read(path)) for path in out.glob("*.raw")}
 
 
 PAGE_BYTES = 4 * KiB
