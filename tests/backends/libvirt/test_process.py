@@ -11,14 +11,23 @@ import pytest
 from tests.conftest import StartDomain
 from vmsnap_tui.backends.libvirt.process import began_s
 
-WORDS = [sys.executable, "-c", "input()", "-uuid"]
+WORDS = [sys.executable, "-c", "print(flush=True); input()", "-uuid"]
+
+
+def started(uuid: str) -> subprocess.Popen[bytes]:
+    """Its words are its own once it has said something."""
+    words, pipe = [*WORDS, uuid], subprocess.PIPE
+    process = subprocess.Popen(words, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 def test_a_process_is_found_by_its_uuid_and_began_just_now() -> None:
     uuid = str(uuid4())
     assert began_s(uuid) is None
     before_s = time.time()
-    with subprocess.Popen([*WORDS, uuid], stdin=subprocess.PIPE) as process:
+    with started(uuid) as process:
         began = began_s(uuid)
         process.kill()
     assert began is not None
@@ -29,8 +38,8 @@ def test_a_process_is_found_by_its_uuid_and_began_just_now() -> None:
 def test_of_two_of_the_same_uuid_the_later_one_counts() -> None:
     uuid = str(uuid4())
     with (
-        subprocess.Popen([*WORDS, uuid], stdin=subprocess.PIPE) as one,
-        subprocess.Popen([*WORDS, uuid], stdin=subprocess.PIPE) as other,
+        started(uuid) as one,
+        started(uuid) as other,
     ):
         both = began_s(uuid)
         other.kill()
