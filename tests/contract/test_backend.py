@@ -27,7 +27,7 @@ from vmsnap_tui.model.point import DiskLevel
 from vmsnap_tui.model.vm import Vm
 
 BLOCK = 65536
-SIZE_MIB = 256
+SIZE_MIB = 1024
 
 
 class Bench(Protocol):
@@ -103,8 +103,10 @@ class LibvirtBench:
         await self.domain.qemu_io(target, f"write -P {byte} {block * BLOCK} {BLOCK}")
 
     async def fill(self, target: str) -> None:
-        for start in range(0, SIZE_MIB, 64):
-            await self.domain.qemu_io(target, f"write -P 1 {start}M 64M")
+        await self.domain.destroy()
+        full = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=falloc"]
+        await run_tool([*full, self.domain.active(target), f"{SIZE_MIB}M"])
+        await self.domain.start()
 
     async def restart(self, *, crashed: bool) -> None:
         await (self.domain.kill() if crashed else self.domain.destroy())

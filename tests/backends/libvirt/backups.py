@@ -163,6 +163,15 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def a_full_image(directory: Path, size_mib: int) -> Path:
+    """An image whose every cluster is allocated, and made at once: to copy it takes
+    longer than to limit the speed of its copying."""
+    file = directory / "full.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=falloc"]
+    await run_tool([*command, str(file), f"{size_mib}M"])
+    return file
+
+
 async def until_idle(domain: Domain) -> None:
     """Until libvirt knows of no job any more."""
     async with asyncio.timeout(20):

@@ -18,7 +18,7 @@ from vmsnap_tui.model.job import Job
 
 pytestmark = pytest.mark.libvirt
 
-SIZE_MIB = 256
+SIZE_MIB = 1024
 """Of a disk that is not copied before its speed is limited."""
 
 
@@ -28,10 +28,10 @@ async def web(domain: StartDomain) -> Domain:
 
 
 @pytest.fixture
-async def big(domain: StartDomain) -> Domain:
-    made = await domain(DiskSpec("vda", size_bytes=SIZE_MIB << 20))
-    for start in range(0, SIZE_MIB, 64):
-        await made.qemu_io("vda", f"write -P 1 {start}M 64M")
+async def big(domain: StartDomain, lab_directory: Path) -> Domain:
+    path = await backups.a_full_image(lab_directory, SIZE_MIB)
+    made = await domain(DiskSpec("vda", path=path, size_bytes=SIZE_MIB << 20))
+    await made.qemu_io("vda", f"write -P 1 {SIZE_MIB - 1}M 1M")
     return made
 
 
@@ -101,10 +101,10 @@ async def test_a_guest_that_stopped_for_a_full_target_goes_on(
     small: Path, guest_domain: StartDomain, lab_directory: Path
 ) -> None:
     """What it overwrites has to be copied first, and there is no room for it."""
-    disk = DiskSpec("vda", size_bytes=SIZE_MIB << 20, files_mib=SIZE_MIB // 2)
+    disk = DiskSpec("vda", size_bytes=256 << 20, files_mib=128)
     web = await guest_domain(disk)
     async with backups.backend_of(web) as backend:
-        first = await an_instant(small / "repository", "p1", size_mib=SIZE_MIB)
+        first = await an_instant(small / "repository", "p1", size_mib=256)
         instant = backups.slow(first)
         await backend.attach_targets(web.uuid, instant)
         taken = await backend.start_backup(web.uuid, instant)
@@ -116,7 +116,7 @@ async def test_a_guest_that_stopped_for_a_full_target_goes_on(
         await backend.drop_targets(web.uuid, instant)
         assert await web.state() == "running"
         assert backups.records(await backend.look(web.uuid)) == {}
-        again = await an_instant(lab_directory, "p2", size_mib=SIZE_MIB)
+        again = await an_instant(lab_directory, "p2", size_mib=256)
         await whole(backend, web.uuid, again)
 
 
