@@ -294,7 +294,7 @@ _TO_WIKI = ("down",) * 5
 SCENES: tuple[Scene, ...] = (
     _scene("libvirt-home", HOST, _TO_SHOP),
     _scene("libvirt-home-paper", HOST, _TO_SHOP, theme="paper"),
-    _scene("libvirt-read-only", FORBIDDEN),
+    _scene("libvirt-read-only", FORBIDDEN, ("up",)),
     _scene("libvirt-vm", HOST, (*_TO_SHOP, "enter")),
     _scene("libvirt-vm-paper", HOST, (*_TO_SHOP, "enter"), theme="paper"),
     _scene("libvirt-vm-mixed", HOST, (*_TO_WIKI, "enter")),

@@ -115,7 +115,8 @@ async def test_the_row_of_a_connection_tells_which_right_is_missing(
     async with stage(FORBIDDEN, size=(120, 36)) as pilot:
         text = screen_text(pilot)
         assert f"{REMOTE} is read-only: its row says why" in text
-        assert "usermod -aG" in text
+        await pilot.press("up")
+        assert "usermod -aG" in screen_text(pilot)
         await pilot.press("down")
         await pilot.pause()
         assert "● running   read-only" in screen_text(pilot)

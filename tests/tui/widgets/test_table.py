@@ -194,3 +194,24 @@ async def test_names_are_shown_as_they_are() -> None:
     async with showing(row("[/x]", 0), row("a\x1b[31m")) as (table, _, _app):
         assert drawn(table)[1].startswith("[/x]")
         assert "\x1b" not in "".join(drawn(table))
+
+
+async def test_the_cursor_rests_on_what_a_key_can_act_on() -> None:
+    heading = Row("host", (line("host"),), heading=True, group="host")
+    first, second = (
+        Row(name, (line(name), line(), line()), (name, 0, ""), group="host")
+        for name in ("a", "b")
+    )
+    async with showing(heading) as (table, pilot, _):
+        assert table.cursor_key == "host"
+        table.set_rows([heading, second])
+        assert table.cursor_key == "b"
+        table.set_rows([heading, first, second])
+        assert table.cursor_key == "b"
+        table.rest()
+        assert table.cursor_key == "a"
+        await pilot.press("up")
+        table.set_rows([heading, first])
+        assert table.cursor_key == "host", "where the operator has put it"
+        table.set_filter("a")
+        assert table.cursor_key == "a"

@@ -122,7 +122,7 @@ class HomeScreen(BaseScreen[None]):
         rows = fleet_rows(app.observed, app.clock(), app.glyphs)
         self.table.set_rows(self._kept(rows))
         if not self.table.touched and not app.observed.records_read:
-            self.table.cursor = 0  # alarms come first, whichever machine came first
+            self.table.rest()  # alarms come first, whichever machine came first
         self.set_class(not rows, "-empty")
         self._show_jobs()
         self._show_banner()

@@ -142,9 +142,11 @@ class Table(ScrollView, can_focus=True):
         self._arrange()
 
     def set_filter(self, text: str) -> None:
-        """Show only rows that hold every word."""
+        """Show only rows that hold every word; the cursor is on one that does."""
         self._words = tuple(text.casefold().split())
         self._arrange()
+        if self._words and self._shown and self._shown[self.cursor].heading:
+            self.rest()
 
     def sort_by(self, key: str, *, reverse: bool = False) -> None:
         """Order by a column; an empty key gives the order of `set_rows` again."""
@@ -152,6 +154,14 @@ class Table(ScrollView, can_focus=True):
         self.sort_reversed = reverse
         self._arrange()
         self.refresh()
+
+    def rest(self) -> None:
+        """Put the cursor where it is before anybody moved it: on the first row that is
+        no heading, so that a key finds what it acts on."""
+        self.cursor = self._first()
+
+    def _first(self) -> int:
+        return next((n for n, row in enumerate(self._shown) if not row.heading), 0)
 
     def move_to(self, key: str) -> None:
         """Put the cursor on a row, if it is shown."""
@@ -173,6 +183,8 @@ class Table(ScrollView, can_focus=True):
         self._shown = tuple(self._ordered(self._passing()))
         places = {row.key: number for number, row in enumerate(self._shown)}
         place = places.get(key or "", min(self.cursor, max(len(self._shown) - 1, 0)))
+        if not self.touched and self._shown and self._shown[place].heading:
+            place = self._first()
         self._draw_changed(before)
         if place != self.cursor:
             self.cursor = place
