@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from vmsnap_tui.backends.libvirt.backend import LibvirtBackend
 from vmsnap_tui.lab.disks import run_tool
 from vmsnap_tui.lab.domains import Domain
 from vmsnap_tui.model.instant import BackupInstant, DiskInstant, RecordedIn
+from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.point import DiskLevel
 from vmsnap_tui.model.vm import Vm
 
@@ -156,11 +157,21 @@ def fill(place: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, left_bytes)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Real progress only, within a test's own time."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.02)
+class Progress:
+    """What a wait for jobs tells while it waits."""
+
+    def __init__(self) -> None:
+        self._looks: asyncio.Queue[tuple[Job, ...]] = asyncio.Queue()
+
+    def __call__(self, jobs: tuple[Job, ...]) -> None:
+        self._looks.put_nowait(jobs)
+
+    async def looks(self, count: int) -> None:
+        """Until so many more have shown a job that copies."""
+        async with asyncio.timeout(20):
+            while count:
+                jobs = await self._looks.get()
+                count -= any(job.total_bytes for job in jobs)
 
 
 async def a_full_image(directory: Path, size_mib: int) -> Path:
@@ -173,7 +184,7 @@ async def a_full_image(directory: Path, size_mib: int) -> Path:
 
 
 async def until_idle(domain: Domain) -> None:
-    """Until libvirt knows of no job any more."""
+    """Until libvirt knows of no job any more; each question takes its time."""
     async with asyncio.timeout(20):
         while "None" not in await domain.libvirtd.virsh("domjobinfo", domain.name):
-            await asyncio.sleep(0.02)
+            pass

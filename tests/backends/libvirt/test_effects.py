@@ -14,7 +14,6 @@ from vmsnap_tui.backends.libvirt.backend import LibvirtBackend
 from vmsnap_tui.errors import ConnectionLost, StepFailed
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.domains import Domain
-from vmsnap_tui.model.job import Job
 
 pytestmark = pytest.mark.libvirt
 
@@ -169,11 +168,9 @@ async def test_the_daemon_is_restarted_while_a_backup_runs(
 ) -> None:
     instant = backups.slow(await an_instant(lab_directory, "p1", size_mib=SIZE_MIB))
     await begun(opened, big.uuid, instant)
-    heard: list[Job] = []
-    waiting = asyncio.create_task(
-        opened.await_jobs(big.uuid, instant, lambda jobs: heard.extend(jobs))
-    )
-    await backups.until(lambda: any(job.total_bytes for job in heard))
+    progress = backups.Progress()
+    waiting = asyncio.create_task(opened.await_jobs(big.uuid, instant, progress))
+    await progress.looks(1)
     links = opened.events()
     await big.libvirtd.kill()
     with pytest.raises(ConnectionLost):
@@ -183,11 +180,9 @@ async def test_the_daemon_is_restarted_while_a_backup_runs(
         if isinstance(event, LinkChanged) and event.link is Link.UP:
             break
     assert await opened.backup_started(big.uuid, instant)
-    waiting = asyncio.create_task(
-        opened.await_jobs(big.uuid, instant, lambda jobs: heard.extend(jobs))
-    )
-    heard.clear()
-    await backups.until(lambda: len(heard) > 1)
+    progress = backups.Progress()
+    waiting = asyncio.create_task(opened.await_jobs(big.uuid, instant, progress))
+    await progress.looks(2)
     await opened.set_job_speed(big.uuid, instant.job_ids[0], 0)
     await waiting
     await ended(opened, big.uuid, instant)
