@@ -39,6 +39,15 @@ async def test_without_json_it_is_tables(capsys: pytest.CaptureFixture[str]) -> 
     assert rest[1] == "idle: an increment of 2 idle disks"
 
 
+def test_without_libvirt_its_measures_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert bench.measures_here() == tuple(bench.MEASURES)
+    monkeypatch.setattr(bench, "unavailable", lambda: "not installed: libvirtd")
+    here = ("full", "incremental", "idle", "restore", "freeze", "commands", "screen")
+    assert bench.measures_here() == here
+
+
 async def test_an_unknown_measure_is_refused_with_those_there_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

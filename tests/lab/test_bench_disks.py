@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vmsnap_tui.lab import bench_disks
-from vmsnap_tui.lab.bench_disks import Sizes
+from vmsnap_tui.lab.bench_disks import Sizes, on_a_machine
 from vmsnap_tui.lab.series import Measured
 
 _TINY = Sizes(rounds=1, disk_mib=8, changed_mib=1)
@@ -34,20 +34,20 @@ _BACKUP = {
 
 @pytest.mark.qemu
 async def test_a_full_is_compared_with_one_by_hand(lab_directory: Path) -> None:
-    measured = await bench_disks.full(_TINY, lab_directory)
+    measured = await bench_disks.full(_TINY, lab_directory, on_a_machine)
     assert _check(measured, "full", "ratio of copying") == _BACKUP
     assert measured.figures[0].at_least == bench_disks.LEAST_RATIO
 
 
 @pytest.mark.qemu
 async def test_an_increment_is_compared_with_one_by_hand(lab_directory: Path) -> None:
-    measured = await bench_disks.incremental(_TINY, lab_directory)
+    measured = await bench_disks.incremental(_TINY, lab_directory, on_a_machine)
     assert _check(measured, "incremental", "ratio of copying") == _BACKUP
 
 
 @pytest.mark.qemu
 async def test_what_is_added_to_idle_disks_is_told(lab_directory: Path) -> None:
-    measured = await bench_disks.idle(_TINY, lab_directory)
+    measured = await bench_disks.idle(_TINY, lab_directory, on_a_machine)
     figures = ("added by the operation", "added by the process")
     assert _check(measured, "idle", *figures) == _BACKUP
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import StartMachine
 from vmsnap_tui import __version__
 from vmsnap_tui.lab.monitor import LabFailed
-from vmsnap_tui.lab.product import Product
+from vmsnap_tui.lab.product import Product, nameless
 
 
 @pytest.mark.qemu
@@ -16,7 +16,7 @@ async def test_a_backup_tells_the_time_of_each_kind_of_step(
 ) -> None:
     web = await machine()
     product = Product(lab_directory)
-    ran = product.run("backup", "web-01", "--json", "--yes", machines=(web,))
+    ran = product.run("backup", "web-01", "--json", "--yes", connect=nameless(web))
     assert ran.document["outcome"] == "done"
     assert {"prepare-point", "seal-target", "commit-point"} <= ran.phases_s.keys()
     assert 0 < ran.spent_s(*ran.phases_s) <= ran.wall_s

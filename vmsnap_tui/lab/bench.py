@@ -12,34 +12,55 @@ import os
 import platform
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-from vmsnap_tui.lab import bench_disks, bench_screens
+from vmsnap_tui.lab import bench_disks, bench_libvirt, bench_screens, bench_thousand
 from vmsnap_tui.lab.accelerator import accelerator
-from vmsnap_tui.lab.bench_disks import Sizes
+from vmsnap_tui.lab.bench_disks import Sizes, on_a_machine
+from vmsnap_tui.lab.bench_libvirt import on_a_domain, two_domains
+from vmsnap_tui.lab.bench_screens import two_machines
 from vmsnap_tui.lab.directory import private_directory
 from vmsnap_tui.lab.disks import run_tool
 from vmsnap_tui.lab.guest import GuestFiles, guest_files
+from vmsnap_tui.lab.libvirtd import unavailable
 from vmsnap_tui.lab.monitor import LabFailed
 from vmsnap_tui.lab.series import Measured
 
 Measure = Callable[[Sizes, Path], Awaitable[Measured]]
 
 MEASURES: dict[str, Measure] = {
-    "full": bench_disks.full,
-    "incremental": bench_disks.incremental,
-    "idle": bench_disks.idle,
+    "full": partial(bench_disks.full, stand=on_a_machine),
+    "incremental": partial(bench_disks.incremental, stand=on_a_machine),
+    "idle": partial(bench_disks.idle, stand=on_a_machine),
     "restore": bench_disks.restore,
     "freeze": bench_disks.freeze,
-    "commands": bench_screens.commands,
-    "screen": bench_screens.screen,
+    "commands": partial(bench_screens.commands, stage=two_machines),
+    "screen": partial(bench_screens.screen, stage=two_machines),
+    "libvirt-full": partial(bench_disks.full, stand=on_a_domain),
+    "libvirt-incremental": partial(bench_disks.incremental, stand=on_a_domain),
+    "libvirt-idle": partial(bench_disks.idle, stand=on_a_domain),
+    "libvirt-freeze": bench_libvirt.freeze,
+    "libvirt-commands": partial(bench_screens.commands, stage=two_domains),
+    "libvirt-screen": partial(bench_screens.screen, stage=two_domains),
+    "thousand": bench_thousand.thousand,
 }
+"""Those after the first of libvirt's are left out where there is none."""
+
+
+def measures_here() -> tuple[str, ...]:
+    """Return what can be measured on this system."""
+    if not unavailable() and find_spec("libvirt") is not None:
+        return tuple(MEASURES)
+    return tuple(MEASURES)[: tuple(MEASURES).index("libvirt-full")]
 
 
 async def measure(name: str, sizes: Sizes, parent: Path | None = None) -> Measured:
     """Take one measure in a directory of its own, which is gone afterwards."""
     with private_directory(parent) as directory:
-        return await MEASURES[name](sizes, directory)
+        return replace(await MEASURES[name](sizes, directory), name=name)
 
 
 async def machine_facts() -> dict[str, object]:
@@ -88,7 +109,7 @@ async def main(argv: list[str]) -> None:
         told = ", ".join(f"{name} {value}" for name, value in facts.items())
         sys.stdout.write(f"{told}; {sizes.rounds} rounds\n")
     measured = []
-    for name in said.measures or MEASURES:
+    for name in said.measures or measures_here():
         sys.stderr.write(f"bench: {name}\n")
         measured.append(await measure(name, sizes, said.directory))
         if not said.json:

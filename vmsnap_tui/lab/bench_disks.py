@@ -2,19 +2,29 @@
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vmsnap_tui.lab.by_hand import HandBackup, convert, freeze_and_start
 from vmsnap_tui.lab.command_line import MachineSpec
 from vmsnap_tui.lab.disks import DiskSpec, make_disk, private_file
+from vmsnap_tui.lab.domains import Domain
 from vmsnap_tui.lab.guest import GuestFiles, guest_files
 from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.lab.monitor import LabFailed
-from vmsnap_tui.lab.product import Product, Ran
-from vmsnap_tui.lab.series import Figure, Measured, Take, Values, in_turn, median_of
+from vmsnap_tui.lab.product import Product, Ran, nameless
+from vmsnap_tui.lab.series import (
+    Figure,
+    Measured,
+    Series,
+    Take,
+    Values,
+    in_turn,
+    median_of,
+)
 
 COPYING = (
     "attach-targets",
@@ -43,9 +53,13 @@ class Sizes:
     watched_s: float = 10.0
 
 
-async def full(sizes: Sizes, directory: Path) -> Measured:
+Stand = Callable[[Sizes, Path], AbstractAsyncContextManager["Bench"]]
+"""Where backups are measured: on a machine with a monitor, or on a domain."""
+
+
+async def full(sizes: Sizes, directory: Path, stand: Stand) -> Measured:
     """Full backups of two disks that are full of random data."""
-    async with _machine(sizes, directory) as bench:
+    async with stand(sizes, directory) as bench:
 
         async def ours() -> Values:
             return _backup_values(bench.backup("full"))
@@ -63,9 +77,9 @@ async def full(sizes: Sizes, directory: Path) -> Measured:
     )
 
 
-async def incremental(sizes: Sizes, directory: Path) -> Measured:
+async def incremental(sizes: Sizes, directory: Path, stand: Stand) -> Measured:
     """Increments of data that changed on one disk of two."""
-    async with _machine(sizes, directory) as bench:
+    async with stand(sizes, directory) as bench:
         await bench.begin_increments()
 
         async def ours() -> Values:
@@ -87,9 +101,9 @@ async def incremental(sizes: Sizes, directory: Path) -> Measured:
     )
 
 
-async def idle(sizes: Sizes, directory: Path) -> Measured:
+async def idle(sizes: Sizes, directory: Path, stand: Stand) -> Measured:
     """Increments of two disks that nobody wrote to: what is added to QEMU's work."""
-    async with _machine(Sizes(disk_mib=8), directory) as bench:
+    async with stand(Sizes(disk_mib=8), directory) as bench:
         await bench.begin_increments()
 
         async def ours() -> Values:
@@ -115,7 +129,7 @@ async def idle(sizes: Sizes, directory: Path) -> Measured:
 
 async def restore(sizes: Sizes, directory: Path) -> Measured:
     """Restores of two disks through a full and four increments, to both formats."""
-    async with _machine(sizes, directory) as bench:
+    async with on_a_machine(sizes, directory) as bench:
         newest = await bench.chain(sizes.changed_mib)
         takes = []
         for to_format in ("raw", "qcow2"):
@@ -155,13 +169,13 @@ async def freeze(sizes: Sizes, directory: Path) -> Measured:
         words = ("backup", "web-01", "--level", "full", "--quiesce", "--json", "--yes")
 
         async def ours() -> Values:
-            document = product.run(*words, machines=(machine,)).document
-            return {"vmsnap-tui, window": document["freeze_window_s"]}
+            document = product.run(*words, connect=nameless(machine)).document
+            return {WINDOW: document["freeze_window_s"]}
 
         async def by_hand() -> Values:
             calls = await freeze_and_start(machine, hand)
             return {
-                "by hand, window": calls.sum_s,
+                HAND_WINDOW: calls.sum_s,
                 "of it freeze": calls.freeze_s,
                 "of it transaction": calls.transaction_s,
                 "of it thaw": calls.thaw_s,
@@ -170,16 +184,17 @@ async def freeze(sizes: Sizes, directory: Path) -> Measured:
         series = await in_turn(sizes.rounds, (ours, by_hand))
     finally:
         await machine.stop()
-    hand_s = median_of(series, "by hand, window")
-    added_s = median_of(series, "vmsnap-tui, window") - hand_s
-    return Measured(
-        "freeze",
-        "the freeze window of a guest with 2 file systems that are written to",
-        tuple(series),
-        (Figure("added to the window", "s", added_s, at_most=FREEZE_AT_MOST_S),),
-    )
+    what = "the freeze window of a guest with 2 file systems that are written to"
+    return Measured("freeze", what, tuple(series), (added_to_window(series),))
 
 
+def added_to_window(series: list[Series]) -> Figure:
+    """Return how much longer file systems are frozen than by hand."""
+    added_s = median_of(series, WINDOW) - median_of(series, HAND_WINDOW)
+    return Figure("added to the window", "s", added_s, at_most=FREEZE_AT_MOST_S)
+
+
+WINDOW, HAND_WINDOW = "vmsnap-tui, window", "by hand, window"
 _COPYING = "vmsnap-tui, copying"
 _OPERATION = "vmsnap-tui, the operation"
 _PROCESS = "vmsnap-tui, the process"
@@ -198,19 +213,36 @@ def _backup_values(ran: Ran) -> Values:
     }
 
 
-class _Bench:
-    """A paused machine with data, the product and QEMU by hand."""
+class Hand(Protocol):
+    """Backups of a bench's machine without the product."""
 
-    def __init__(self, machine: Machine, directory: Path) -> None:
+    async def record_changes(self) -> None:
+        """Record every write from now on, for increments."""
+
+    async def take(self, *, increment: bool) -> float:
+        """Back up all disks at one instant; return the seconds of the copying."""
+
+
+class Bench:
+    """A paused machine with data, the product and the same work by hand."""
+
+    def __init__(
+        self,
+        machine: Machine | Domain,
+        connect: tuple[str, ...],
+        hand: Hand,
+        directory: Path,
+    ) -> None:
         self.machine = machine
         self.product = Product(directory)
-        self.hand = HandBackup(machine, directory / "hand")
+        self.hand = hand
+        self._connect = connect
         self._directory = directory
         self._changes = 0
 
     def backup(self, level: str) -> Ran:
         words = ("backup", "web-01", "--level", level, "--json", "--yes")
-        return self.product.run(*words, machines=(self.machine,))
+        return self.product.run(*words, connect=self._connect)
 
     async def begin_increments(self) -> None:
         await self.hand.record_changes()
@@ -264,15 +296,21 @@ class _Bench:
 
 
 @asynccontextmanager
-async def _machine(sizes: Sizes, directory: Path) -> AsyncIterator[_Bench]:
+async def on_a_machine(sizes: Sizes, directory: Path) -> AsyncIterator[Bench]:
     """Run a paused machine with two disks full of random data."""
-    disks = tuple([await _filled(t, sizes.disk_mib, directory) for t in TARGETS])
+    disks = await filled_disks(sizes, directory)
     machine = Machine(MachineSpec("web-01", disks), directory / "machine")
     await machine.start()
     try:
-        yield _Bench(machine, directory)
+        hand = HandBackup(machine, directory / "hand")
+        yield Bench(machine, nameless(machine), hand, directory)
     finally:
         await machine.stop()
+
+
+async def filled_disks(sizes: Sizes, directory: Path) -> tuple[DiskSpec, ...]:
+    """Make the disks of a bench, full of random data."""
+    return tuple([await _filled(t, sizes.disk_mib, directory) for t in TARGETS])
 
 
 async def _filled(target: str, mib: int, directory: Path) -> DiskSpec:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vmsnap_tui.lab.bench_disks import Sizes
@@ -19,7 +20,7 @@ from vmsnap_tui.lab.command_line import MachineSpec
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.machines import Machine
 from vmsnap_tui.lab.monitor import LabFailed
-from vmsnap_tui.lab.product import Product, program, timed
+from vmsnap_tui.lab.product import Product, nameless, program, timed
 from vmsnap_tui.lab.series import Figure, Measured, Values, in_turn, median_of
 
 VERSION_AT_MOST_S = 0.050
@@ -45,14 +46,26 @@ Bare().run()
 """
 
 
-async def commands(sizes: Sizes, directory: Path) -> Measured:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Machines that run, and the names by which they are known on the screen."""
+
+    connect: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+Stage = Callable[[Path], AbstractAsyncContextManager[Shown]]
+"""What is listed and shown: machines with a monitor, or the domains of a libvirt."""
+
+
+async def commands(sizes: Sizes, directory: Path, stage: Stage) -> Measured:
     """Whole processes: what a script or a monitoring system waits for."""
     product = Product(directory)
-    async with _machines(directory) as machines:
+    async with stage(directory) as shown:
         words = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "vmsnap-tui --version": [*program(), "--version"],
-            "vmsnap-tui list": product.command("list", machines=machines[:1]),
+            "vmsnap-tui list": product.command("list", connect=shown.connect[:1]),
         }
 
         async def each() -> Values:
@@ -76,26 +89,25 @@ async def commands(sizes: Sizes, directory: Path) -> Measured:
     )
 
 
-async def screen(sizes: Sizes, directory: Path) -> Measured:
+async def screen(sizes: Sizes, directory: Path, stage: Stage) -> Measured:
     """The UI on two machines in a real terminal, from its start to being left alone."""
     product = Product(directory)
-    async with _machines(directory) as machines:
-        ui = product.command(machines=machines)
-        names = tuple(machine.name for machine in machines)
+    async with stage(directory) as shown:
+        ui, names = product.command(connect=shown.connect), shown.names
 
         async def ours() -> Values:
             with Terminal(ui, product.environment) as terminal:
-                return _first_screen("vmsnap-tui, names on screen", terminal, names)
+                return first_screen("vmsnap-tui, names on screen", terminal, names)
 
         async def bare() -> Values:
             command = [sys.executable, "-c", BARE_TEXTUAL]
             with Terminal(command, product.environment) as terminal:
-                return _first_screen("bare Textual, names on screen", terminal, names)
+                return first_screen("bare Textual, names on screen", terminal, names)
 
         series = await in_turn(sizes.rounds, (ours, bare))
         with Terminal(ui, product.environment) as terminal:
             terminal.until(*names)
-            figures = _left_alone(terminal, sizes.watched_s)
+            figures = left_alone(terminal, sizes.watched_s, MEMORY_AT_MOST_MB)
     screen_s = median_of(series, "vmsnap-tui, names on screen")
     first = Figure("first useful screen", "s", screen_s, at_most=SCREEN_AT_MOST_S)
     return Measured(
@@ -110,13 +122,15 @@ async def screen(sizes: Sizes, directory: Path) -> Measured:
 _ON_A_CORE = ", on a core"
 
 
-def _first_screen(name: str, terminal: "Terminal", names: tuple[str, ...]) -> Values:
+def first_screen(name: str, terminal: "Terminal", names: tuple[str, ...]) -> Values:
     """By the clock, and what it had computed by then."""
     wall_s = terminal.until(*names)
     return {name: wall_s, f"{name}{_ON_A_CORE}": terminal.cpu_s}
 
 
-def _left_alone(terminal: "Terminal", watched_s: float) -> tuple[Figure, ...]:
+def left_alone(
+    terminal: "Terminal", watched_s: float, memory_at_most_mb: float
+) -> tuple[Figure, ...]:
     """Memory when it has settled, then what it uses while nobody touches it."""
     terminal.read_for(min(SETTLED_S, watched_s))
     memory_mb = terminal.memory_mb
@@ -124,7 +138,7 @@ def _left_alone(terminal: "Terminal", watched_s: float) -> tuple[Figure, ...]:
     written = terminal.read_for(watched_s)
     percent = 100 * (terminal.cpu_s - cpu_before_s) / watched_s
     return (
-        Figure("memory (RSS)", "MB", memory_mb, at_most=MEMORY_AT_MOST_MB),
+        Figure("memory (RSS)", "MB", memory_mb, at_most=memory_at_most_mb),
         Figure("idle", "% of a core", percent, at_most=IDLE_AT_MOST_PERCENT),
         Figure("idle, to the terminal", "B/s", written / watched_s),
     )
@@ -172,6 +186,12 @@ class Terminal:
             drawn += more
         return time.perf_counter() - self._began_s
 
+    def press(self, keys: str) -> None:
+        """Type, and wait until something is drawn for it; raises LabFailed."""
+        os.write(self._master, keys.encode())
+        if not self._read(SCREEN_WITHIN_S):
+            raise LabFailed("drew nothing", evidence=f"for the key {keys!r}")
+
     def read_for(self, seconds: float) -> int:
         """Read what is drawn for so long; return how many bytes it was."""
         end_s = time.perf_counter() + seconds
@@ -202,7 +222,7 @@ class Terminal:
 
 
 @asynccontextmanager
-async def _machines(directory: Path) -> AsyncIterator[tuple[Machine, ...]]:
+async def two_machines(directory: Path) -> AsyncIterator[Shown]:
     """Two paused machines, whose directories do not bear their names: on the screen
     these are known by QEMU's answer alone."""
     machines = tuple(
@@ -213,4 +233,4 @@ async def _machines(directory: Path) -> AsyncIterator[tuple[Machine, ...]]:
         for machine in machines:
             stack.push_async_callback(machine.stop)
             await machine.start()
-        yield machines
+        yield Shown(nameless(*machines), tuple(machine.name for machine in machines))

@@ -52,19 +52,23 @@ class Product:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         return {**kept, "VMSNAP_STATE_DIR": str(self._state)}
 
-    def command(self, *words: str, machines: tuple[Machine, ...] = ()) -> list[str]:
-        """Return the command line; it lets QEMU tell the machines' names."""
-        uris = [f"qmp://{each.qmp_path}?agent={each.agent_path}" for each in machines]
-        connect = [word for uri in uris for word in ("--connect", uri)]
-        return [*program(), *connect, "--repo", str(self.repository), *words]
+    def command(self, *words: str, connect: tuple[str, ...] = ()) -> list[str]:
+        """Return the command line with these connections."""
+        pairs = [word for uri in connect for word in ("--connect", uri)]
+        return [*program(), *pairs, "--repo", str(self.repository), *words]
 
-    def run(self, *words: str, machines: tuple[Machine, ...] = ()) -> Ran:
+    def run(self, *words: str, connect: tuple[str, ...] = ()) -> Ran:
         """Run it to its end. Raises LabFailed with what it said when it fails."""
-        took, done = timed(self.command(*words, machines=machines), self.environment)
+        took, done = timed(self.command(*words, connect=connect), self.environment)
         operation = json.loads(done.stdout) if "--yes" in words else {}
         journal = operation.get("journal")
         phases_s = _phases_s(Path(journal), done.stderr) if journal else {}
         return Ran(took.wall_s, done.stdout, phases_s)
+
+
+def nameless(*machines: Machine) -> tuple[str, ...]:
+    """Return connections to machines that let QEMU tell their names."""
+    return tuple(f"qmp://{m.qmp_path}?agent={m.agent_path}" for m in machines)
 
 
 def program() -> list[str]:
