@@ -6,7 +6,14 @@ import pytest
 
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.backends.base import Link, WireHeard
-from vmsnap_tui.engine.events import ConnectionView, FleetChanged, JobsMoved
+from vmsnap_tui.engine.events import (
+    ConnectionView,
+    FleetChanged,
+    JobsMoved,
+    Outcome,
+    RunEnded,
+    RunResult,
+)
 from vmsnap_tui.errors import NoConnection
 from vmsnap_tui.tui.app import local_time
 from vmsnap_tui.tui.messages import EngineSpoke
@@ -37,6 +44,23 @@ async def test_what_the_engine_tells_is_observed(stage: Stage) -> None:
         assert app.observed.vm(WEB.key) is WEB
         assert app.observed.all_jobs == jobs()
         assert app.observed.wire[-1].name == "STOP"
+
+
+async def test_what_an_operation_left_is_read_without_a_pause(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next key may restore the point that was made just now."""
+    monkeypatch.setattr("vmsnap_tui.tui.app.RECORDS_EVERY_S", 3600.0)
+    async with stage(FLEET) as pilot:
+        app = app_of(pilot)
+        repository = app.engine.repository
+        assert repository is not None
+        app.read_records()
+        await until(pilot, lambda: bool(app.observed.records.points))
+        repository.path.rename(repository.path.with_name("elsewhere"))
+        result = RunResult("0123456789ab", Outcome.DONE, "Back up web-01", "web-01")
+        app.post_message(EngineSpoke(RunEnded(result.operation, result)))
+        await until(pilot, lambda: not app.observed.records.points)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -101,6 +102,7 @@ class VmsnapApp(Routes, App[None]):
         self._safe = SafeFilter(encoding)
         self._records_wanted = False
         self._records_reading = False
+        self._records_hurry = asyncio.Event()
         self._fleet_settling = False
         self._fleet_again = False
         super().__init__()
@@ -176,7 +178,7 @@ class VmsnapApp(Routes, App[None]):
             case run_event:
                 self.observed.note_run(run_event)
                 if isinstance(run_event, RunStarted | RunEnded):
-                    self.read_records()
+                    self.read_records(at_once=True)
         self._tell(message.event)
 
     def _tell_fleet(self) -> None:
@@ -208,9 +210,12 @@ class VmsnapApp(Routes, App[None]):
         if isinstance(screen, BaseScreen) and screen.is_mounted:
             screen.refresh_lines()
 
-    def read_records(self) -> None:
-        """Read what is on disk beside the loop; once more if asked meanwhile."""
+    def read_records(self, *, at_once: bool = False) -> None:
+        """Read what is on disk beside the loop; once more if asked meanwhile, and
+        without a pause before that where the next key may be about what is new."""
         self._records_wanted = True
+        if at_once:
+            self._records_hurry.set()
         if not self._records_reading:
             self._records_reading = True
             self.run_worker(self._read_records(), group="records")
@@ -218,8 +223,11 @@ class VmsnapApp(Routes, App[None]):
     async def _read_records(self) -> None:
         while self._records_wanted:
             self._records_wanted = False
+            self._records_hurry.clear()
             self.post_message(RecordsRead(await read_records(self.engine)))
-            await asyncio.sleep(RECORDS_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECORDS_EVERY_S):
+                    await self._records_hurry.wait()
         self._records_reading = False
 
     def on_records_read(self, message: RecordsRead) -> None:
