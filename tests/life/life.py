@@ -19,15 +19,13 @@ STEPS = int(os.environ.get("VMSNAP_LIFE_STEPS", "16"))
 
 Move = Callable[[], Awaitable[None]]
 
-AFTER_A_DEATH = {0, 3, 5, 6, 8}
-"""Done all the same, undone, not known yet, or nobody there from the first."""
-
-
 class Life:
     """One life; every move is an equally likely next day, weighted by repetition."""
 
     smallest_bytes = 4 * MiB
     """Of any disk, at any time."""
+    after_a_death = frozenset({0, 3, 5, 6, 8})
+    """Done all the same, undone, not known yet, or nobody there from the first."""
 
     def __init__(self, stranger: Visitor[Any], seed: int) -> None:
         self.stranger = stranger
@@ -135,7 +133,7 @@ class Life:
     async def lose_the_machine(self) -> None:
         """kill -9 of QEMU while the tool works; it is started again."""
         code, then = await self.killed(self.machine.kill)
-        assert code in AFTER_A_DEATH, self.stranger.told
+        assert code in self.after_a_death, self.stranger.told
         await self.revive()
         await self.stranger.recover()
         await self.stranger.take_note_of_new(then)

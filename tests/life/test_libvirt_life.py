@@ -20,6 +20,9 @@ from vmsnap_tui.units import MiB
 class LibvirtLife(Life):
     """With somebody else at virsh, and a daemon that is restarted."""
 
+    # libvirt answers for a machine that is off: there is nothing to back up
+    after_a_death = Life.after_a_death | {4}
+
     def __init__(self, visitor: DomainVisitor, seed: int) -> None:
         super().__init__(visitor, seed)
         self.visitor = visitor
@@ -58,6 +61,19 @@ class LibvirtLife(Life):
             await self.domain.start()
             self.foreigner.spoilt()
             self.visitor.note("QEMU was started again")
+
+    async def lose_the_newest_point(self) -> None:
+        await super().lose_the_newest_point()
+        await self._forgive()
+
+    async def put_back_an_old_repository(self) -> None:
+        await super().put_back_an_old_repository()
+        await self._forgive()
+
+    async def _forgive(self) -> None:
+        """Records of ours may have lost their point."""
+        rig = self.visitor.rig
+        rig.forgiven |= await rig.checkpoints() | await rig.bitmaps()
 
     async def meet_somebody(self) -> None:
         await self.foreigner.act()
