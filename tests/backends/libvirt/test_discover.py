@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from vmsnap_tui.backends.libvirt.discover import discover
 
 

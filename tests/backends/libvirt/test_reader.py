@@ -14,7 +14,7 @@ from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.portrait import OFF
 from vmsnap_tui.backends.libvirt.reader import COUNTED_AT_ONCE
 from vmsnap_tui.errors import NotFound
-from vmsnap_tui.lab.disks import DiskSpec
+from vmsnap_tui.lab.disks import DiskSpec, run_tool
 from vmsnap_tui.lab.domains import Domain
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.job import JobStatus
@@ -75,6 +75,20 @@ async def test_a_list_has_every_domain_with_its_chains(
     assert (off.state, off.agent) == (VmState.OFF, None)
     assert off.limit(Ability.BACKUP) is not None
     assert vm.limit(Ability.BACKUP) is None
+
+
+async def test_an_image_without_room_for_bitmaps_is_found(
+    domain: StartDomain, lab_directory: Path, sit: Any
+) -> None:
+    old = lab_directory / "old.qcow2"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10"]
+    await run_tool([*make, old, "16M"])
+    web = await domain(DiskSpec("vda"), DiskSpec("vdb", path=old))
+    seat = await sit(web)
+    await seat.reader.read()
+    vm = await seat.reader.look(web.uuid)
+    assert "version 2" in _disk(vm, "vdb").untracked
+    assert not _disk(vm, "vda").untracked
 
 
 async def test_a_list_of_an_unchanged_host_is_one_call(

@@ -6,6 +6,7 @@ with QEMU before 10, libvirt's BLOCK statistics, its block info of a running dom
 a checkpoint's SIZE end the machine when they meet a backup or the end of a stream.
 """
 
+import os
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -22,7 +23,11 @@ from vmsnap_tui.backends.libvirt.checkpoint_xml import (
     operation_of,
     parse_checkpoint,
 )
-from vmsnap_tui.backends.libvirt.domain_xml import Definition, parse_domain
+from vmsnap_tui.backends.libvirt.domain_xml import (
+    Definition,
+    DiskDefinition,
+    parse_domain,
+)
 from vmsnap_tui.backends.libvirt.job_facts import JobFacts
 from vmsnap_tui.backends.libvirt.portrait import NOT_YET, OFF, Size
 from vmsnap_tui.backends.libvirt.process import began_s
@@ -55,6 +60,9 @@ _STARTING = "backup job data missing"
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_QCOW2_VERSION_2 = b"QFI\xfb\0\0\0\2"
 
 
 class Seen(NamedTuple):
@@ -95,6 +103,8 @@ class Sight:
     snapshots: tuple[Snapshot, ...] | None
     sizes: dict[tuple[str, str], Size] | None
     io: dict[str, DiskIo]
+    without_bitmaps: frozenset[str] = frozenset()
+    """Disks whose active image is a qcow2 of version 2, which has no room for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +191,23 @@ def look(connection: Any, uuid: str, safe: Callable[[Definition], bool]) -> Sigh
         snapshots=_snapshots(domain),
         sizes=sizes,
         io=io,
+        without_bitmaps=frozenset(
+            disk.target for disk in found.disks if _is_version_2(disk)
+        ),
     )
+
+
+def _is_version_2(disk: DiskDefinition) -> bool:
+    """libvirt would begin a checkpoint there, and QEMU refuse the whole of it. One that
+    cannot be read from here is taken for a newer one; a FIFO keeps nobody waiting."""
+    if not disk.layers or disk.layers[0].kind != "file":
+        return False
+    try:
+        fd = os.open(disk.layers[0].path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as image:
+            return image.read(8) == _QCOW2_VERSION_2
+    except OSError:
+        return False
 
 
 def _watched(

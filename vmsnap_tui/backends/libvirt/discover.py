@@ -18,8 +18,8 @@ def discover(
 ) -> tuple[str, ...]:
     """The URIs of the system's libvirt and of the user's own, as far as they are there.
 
-    Nothing is connected to, and nothing started: a client of the session's libvirt would
-    start one. Empty where libvirt's Python binding is not installed.
+    Nothing is connected to, and nothing started: a client of the session's libvirt
+    would start one. Empty where libvirt's Python binding is not installed.
     """
     if not (find_spec("libvirt") is not None if installed is None else installed):
         return ()

@@ -142,6 +142,7 @@ class Entry:
             checkpoints=_checkpoints(checkpoints),
             snapshots=sight.snapshots,
             records=self._records(checkpoints or ()),
+            without_bitmaps=sight.without_bitmaps,
         )
         self.redraw()
 

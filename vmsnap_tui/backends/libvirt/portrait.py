@@ -47,6 +47,7 @@ class Known:
     records: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
     records_stand: bool = True
     """Nothing was heard since that may have made or removed one."""
+    without_bitmaps: frozenset[str] = frozenset()
 
     def virtual_bytes(self, definition: Definition) -> dict[str, int]:
         """Of each disk, as far as it is known."""
@@ -129,7 +130,7 @@ def _disk(
         io=known.io.get(disk.target) if known else None,
         records=records,
         records_known=records_known,
-        untracked=_untracked(disk),
+        untracked=_untracked(disk, known),
     )
 
 
@@ -151,7 +152,9 @@ def _at_work(disk: DiskDefinition, held: set[str], *, whole: bool) -> str:
     return "a job is at work on the machine" if whole else ""
 
 
-def _untracked(disk: DiskDefinition) -> str:
+def _untracked(disk: DiskDefinition, known: Known | None) -> str:
+    if known is not None and disk.target in known.without_bitmaps:
+        return "a qcow2 image of version 2 (compat 0.10) has no room for bitmaps"
     if not disk.layers or disk.layers[0].format == "qcow2":
         return ""
     kind = disk.layers[0].format
