@@ -19,6 +19,7 @@ STEPS = int(os.environ.get("VMSNAP_LIFE_STEPS", "16"))
 
 Move = Callable[[], Awaitable[None]]
 
+
 class Life:
     """One life; every move is an equally likely next day, weighted by repetition."""
 
@@ -70,6 +71,11 @@ class Life:
             await self.machine.qemu_io(target, f"{verb} {at} {size}")
             self.stranger.note(f"{target}: {verb} {at} {size}")
 
+    async def crash(self) -> None:
+        await self.machine.kill()
+        await self.machine.start()
+        self.stranger.note("QEMU was killed and started")
+
     async def revive(self) -> None:
         """Start the machine if it is down."""
         if not self.machine.running:
@@ -116,9 +122,7 @@ class Life:
         _, then = await self.killed(blow)
         await self.write_something()
         if self.random.random() < 0.3:
-            await self.machine.kill()
-            await self.machine.start()
-            self.stranger.note("and QEMU was killed and started")
+            await self.crash()
         if self.random.random() < 0.7:
             await self.stranger.recover()
             await self.stranger.take_note_of_new(then)
@@ -140,9 +144,7 @@ class Life:
 
     async def crash_after_backup(self) -> None:
         await self.stranger.backup(*self.words())
-        await self.machine.kill()
-        await self.machine.start()
-        self.stranger.note("QEMU was killed and started")
+        await self.crash()
 
     async def back_up_twice_at_once(self) -> None:
         now = await self.stranger.contents()

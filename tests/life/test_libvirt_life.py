@@ -56,6 +56,10 @@ class LibvirtLife(Life):
         await self.foreigner.settle()
         self.visitor.rig.forgiven.clear()
 
+    async def crash(self) -> None:
+        await super().crash()
+        self.foreigner.spoilt()
+
     async def revive(self) -> None:
         if await self.domain.state() not in {"running", "paused"}:
             await self.domain.start()
