@@ -221,6 +221,14 @@ def test_a_limit_of_what_was_not_asked_for_refuses_nothing() -> None:
     assert planned(replace(VM, limits=limits)).disks
 
 
+def test_a_caution_of_increments_warns_where_nothing_is_frozen() -> None:
+    vm = replace(VM, limits=(_limited(Ability.INCREMENTAL, warns=True),))
+    told = "libvirt 9.0 cannot (needs libvirt 9.9)"
+    assert told in planned(vm).warnings
+    assert told not in planned(vm, level=Level.FULL).warnings
+    assert told not in planned(vm, quiesce=True).warnings
+
+
 def test_a_caution_is_told_with_what_the_guest_feels() -> None:
     """It stands for every backup here: as a warning nobody would read it for long."""
     vm = replace(VM, limits=(_limited(Ability.BACKUP, warns=True),))

@@ -39,6 +39,7 @@ class Trait(StrEnum):
     CHILDREN = "an external snapshot has snapshots under it"
     BRANCHES = "a snapshot has two branches under it"
     MIXED = "an external snapshot stands on an internal one"
+    IO_THREADS = "a disk of it has an I/O thread of its own"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ def _run(said: Namespace, err: Diagnostics) -> int:
         if not settings.connections and verb.CONNECTS is options.Connects.NEEDED:
             raise NoConnection(
                 "there is nothing to connect to",
-                evidence="no --connect, no libvirt on this host, and no running QEMU with"
-                " a QMP socket in sight",
+                evidence="no --connect, no libvirt on this host, and no running QEMU"
+                " with a QMP socket in sight",
                 remedy="say --connect qemu:///system or --connect qmp:///path/to/socket,"
                 " or run `vmsnap-tui demo`",
             )

@@ -421,6 +421,9 @@ def _warnings(
             " what fills or breaks one takes both"
         )
     if not request.quiesce and vm.state is VmState.RUNNING:
+        increments = any(c.decision.level is DiskLevel.INCREMENTAL for c in chosen)
+        cautions = vm.cautions(Ability.INCREMENTAL) if increments else ()
+        warnings += [caution.sentence for caution in cautions]
         warnings.append("not frozen: the point is as a disk after a power cut")
     return tuple(warnings)
 

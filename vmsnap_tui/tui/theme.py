@@ -91,7 +91,7 @@ def load_themes(own: Path | None = None) -> Themes:
 
 
 def _files(directory: Path, problems: list[str]) -> list[Path]:
-    """A directory that may not be looked into has no theme, and does not stop the UI."""
+    """A directory that may not be looked into has no themes, and stops nothing."""
     try:
         return sorted(directory.glob("*.toml"))
     except OSError as error:

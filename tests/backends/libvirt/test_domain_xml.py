@@ -131,3 +131,23 @@ def _named(name: str, path: str) -> str:
         f"<domain><name>{escape(name)}</name><devices><disk type='file'>"
         f"<source file={file}/><target dev='vda'/></disk></devices></domain>"
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "has"),
+    [
+        ("<disk><driver name='qemu' type='qcow2'/></disk>", False),
+        ("<disk><driver name='qemu' iothread='1'/></disk>", True),
+        (
+            "<disk><driver><iothreads><iothread id='1'/></iothreads></driver></disk>",
+            True,
+        ),
+        ("<controller type='scsi'><driver iothread='2'/></controller>", True),
+        ("<controller type='scsi'/>", False),
+    ],
+)
+def test_a_thread_of_its_own_is_found_with_disk_and_controller(
+    device: str, has: bool
+) -> None:
+    found = parse_domain(f"<domain><devices>{device}</devices></domain>")
+    assert found.io_threads is has

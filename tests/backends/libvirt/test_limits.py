@@ -229,3 +229,11 @@ async def test_what_is_said_not_to_work_is_refused_by_libvirt_itself(
         web, "snapshot-create-as", web.name, "s2", *external
     )
     assert "checkpoint exists" in said
+
+
+def test_an_io_thread_is_a_caution_of_increments_that_freezing_ends() -> None:
+    (caution,) = set(limits_of((9, 0, 0), (7, 2, 22), io_threads=True)) - set(
+        limits_of((9, 0, 0), (7, 2, 22))
+    )
+    assert (caution.ability, caution.warns) == (Ability.INCREMENTAL, True)
+    assert "frozen" in caution.needs

@@ -156,6 +156,7 @@ class LibvirtBackend:
             checkpoints=vm.checkpoints,
             snapshots=vm.snapshots,
             uefi=definition.uefi,
+            io_threads=definition.io_threads,
         )
 
     @property

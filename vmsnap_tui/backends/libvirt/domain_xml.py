@@ -73,6 +73,8 @@ class Definition:
     dac_label: str = ""
     marks: tuple[tuple[str, str], ...] = ()
     uefi: bool = False
+    io_threads: bool = False
+    """Some disk, or a disk's controller, is served by a thread of its own."""
     not_understood: str = ""
     """Why nothing but name and UUID is known, where the XML is broken."""
 
@@ -109,7 +111,14 @@ def parse_domain(xml: str) -> Definition:
         dac_label=_dac_label(root),
         marks=tuple(_marks(root)),
         uefi=_has_uefi(system),
+        io_threads=any(_has_thread(device.find("driver")) for device in devices),
     )
+
+
+def _has_thread(driver: ElementTree.Element | None) -> bool:
+    if driver is None:
+        return False
+    return "iothread" in driver.attrib or driver.find("iothreads") is not None
 
 
 def _disk(disk: ElementTree.Element) -> DiskDefinition:

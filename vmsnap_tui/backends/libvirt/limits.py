@@ -63,6 +63,7 @@ def limits_of(
     checkpoints: tuple[Checkpoint, ...] | None = (),
     snapshots: tuple[Snapshot, ...] | None = (),
     uefi: bool = False,
+    io_threads: bool = False,
     external_revert: bool | None = None,
 ) -> tuple[Limit, ...]:
     """Every limit of one domain, those of its connection first.
@@ -73,6 +74,8 @@ def limits_of(
     the version has to tell. Cheap: what is alike is worked out once.
     """
     traits = _traits(state, agent, disks, checkpoints or (), snapshots or (), uefi)
+    if io_threads:
+        traits |= {Trait.IO_THREADS}
     images = max((len(disk.chain) for disk in disks), default=0)
     facts = _Facts(
         libvirt_version, qemu_version, read_only, local, traits, images, external_revert
@@ -197,11 +200,19 @@ def _of_domain(traits: frozenset[Trait]) -> tuple[Limit, ...]:
             "libvirt deletes external snapshots one by one, not with their children"
         )
         found.append(Limit(Ability.DISCARD, reason, warns=True))
+    if Trait.IO_THREADS in traits:
+        reason = (
+            "a disk has an I/O thread, and libvirt begins an increment in two moments:"
+            " a write between them is in the next point instead"
+        )
+        found.append(Limit(Ability.INCREMENTAL, reason, _FROZEN, warns=True))
     if Trait.BRANCHES in traits:
         reason = "libvirt deletes no snapshot that has two branches"
         found.append(Limit(Ability.MERGE, reason, warns=True))
     return tuple(found)
 
+
+_FROZEN = "the guest to be frozen, which shuts that gap"
 
 _BESIDE_CHECKPOINTS: tuple[Limit, ...] = (
     Limit(
