@@ -24,7 +24,7 @@ def test_each_kind_takes_what_is_promised(kind: type, name: str) -> None:
 
 
 def test_a_silence_and_a_refusal_are_told_apart() -> None:
-    """After a silence the guest may be frozen all the same; after a refusal it is not."""
+    """After a silence the guest may be frozen all the same."""
     assert issubclass(AgentSilent, AgentError)
     assert issubclass(AgentRefused, AgentError)
     assert not issubclass(AgentSilent, AgentRefused)
