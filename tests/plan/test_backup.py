@@ -21,6 +21,7 @@ from tests.plan.material import (
     an_image,
     stored,
 )
+from vmsnap_tui.model.checkpoint import Checkpoint
 from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.instant import RecordedIn
 from vmsnap_tui.model.point import DiskLevel, ExcludedDisk, Parent
@@ -360,3 +361,13 @@ def test_a_disk_left_out_keeps_its_newest_record_and_no_older_one() -> None:
     plan = planned(replace(VM, disks=(TRACKED, other)), shelf=shelf, disks=("vda",))
     dropped = [n for node, n in the(plan, DropBitmaps).bitmaps if node == "node-other"]
     assert dropped == [older]
+
+
+def test_a_tool_that_refuses_others_beside_it_is_warned_of() -> None:
+    def warned(name: str) -> bool:
+        checkpoint = Checkpoint(name, "2026-11-20T01:00:00.000Z", ("vda",))
+        plan = planned(replace(VM, checkpoints=(checkpoint,)))
+        return "virtnbdbackup" in " ".join(plan.warnings)
+
+    assert warned("virtnbdbackup.3")
+    assert not warned("nightly")

@@ -35,6 +35,9 @@ from vmsnap_tui.units import MiB, format_bytes, format_duration
 TYPICAL_FREEZE_WINDOW_S = 0.12
 """An idle Linux guest: freezing 75–90 ms, transaction and thaw 10–15 ms more."""
 
+_REFUSES_OTHERS = "virtnbdbackup."
+"""What the checkpoints of a tool are called that takes none but its own beside it."""
+
 EXCLUSIVE_JOBS = frozenset({"mirror", "commit"})
 """Jobs that put a filter on top: QEMU then takes no backup ("Need a root node")."""
 
@@ -414,6 +417,11 @@ def _warnings(
                 f"{c.disk.target} is {c.disk.active.format}: changes are recorded in"
                 " memory only, so that the backup after QEMU ends is a full"
             )
+    if any(c.name.startswith(_REFUSES_OTHERS) for c in vm.checkpoints or ()):
+        warnings.append(
+            "virtnbdbackup keeps checkpoints of this machine, and does not go on beside"
+            " those of others: its next backup will refuse (Foreign checkpoint found)"
+        )
     shared = sorted({c.disk.target for c in chosen} & shelf.same_file_system)
     if shared:
         warnings.append(
