@@ -118,3 +118,54 @@ async def test_a_link_that_goes_while_it_is_read_is_not_shown_as_up(
     await connection.connect()
     assert connection.view.link is not Link.UP
     assert [vm.name for vm in connection.view.vms] == ["web-01"]
+
+
+class Slow(MemoryBackend):
+    """One that takes its time to open."""
+
+    def __init__(self) -> None:
+        super().__init__("web-01")
+        self.may_open = asyncio.Event()
+        self.opened = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+        await self.may_open.wait()
+        await super().open()
+
+
+async def test_what_happens_right_after_the_opening_is_heard_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patience in ("RETRY_S", "GLANCE_S"):
+        monkeypatch.setattr(f"vmsnap_tui.engine.fleet.{patience}", 3600.0)
+    backend = Slow()
+    settings = Settings((backend.uri,), tmp_path / "repo", tmp_path / "state")
+    engine = Engine(settings, lambda uri: backend)
+    listening = asyncio.create_task(until(engine, link=Link.UP))
+    opening = asyncio.create_task(engine.open())
+    await asyncio.sleep(0)
+    backend.may_open.set()
+    await opening
+    await listening
+    backend.lose_connection()
+    assert (await until(engine, link=Link.DOWN)).stale
+    await engine.close()
+
+
+async def test_an_opening_that_takes_its_time_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmsnap_tui.engine.fleet.RETRY_S", 0.0)
+    backend = Slow()
+    settings = Settings((backend.uri,), tmp_path / "repo", tmp_path / "state")
+    engine = Engine(settings, lambda uri: backend)
+    listening = asyncio.create_task(until(engine, link=Link.UP))
+    opening = asyncio.create_task(engine.open())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    backend.may_open.set()
+    await opening
+    await listening
+    await engine.close()
+    assert backend.opened == 1

@@ -40,16 +40,22 @@ class Connection:
         self._publish = publish
         self._changed = changed
         self._dirty = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._open_lock = asyncio.Lock()
         self._read_lock = asyncio.Lock()
         self._with_jobs: set[str] = set()
 
     async def connect(self) -> None:
-        """Open and read; a failure becomes the view's reason."""
-        try:
-            await self.backend.open()
-        except NoConnection as error:
-            self._show(replace(self.view, link=Link.DOWN, reason=str(error)))
-            return
+        """Open and read; a failure becomes the view's reason. An opening that takes
+        its time is waited for, and not begun a second time."""
+        async with self._open_lock:
+            if self.backend.link is not Link.UP:
+                try:
+                    await self.backend.open()
+                except NoConnection as error:
+                    self._show(replace(self.view, link=Link.DOWN, reason=str(error)))
+                    return
+        self._opened.set()
         await self.read()
 
     async def read(self, *, glance: bool = False) -> tuple[Vm, ...]:
@@ -87,8 +93,8 @@ class Connection:
     async def _listen(self) -> None:
         events = self.backend.events()
         while self.backend.link is not Link.UP and not self.view.vms:
-            await asyncio.sleep(RETRY_S)
-            await self.connect()
+            if not await self._came_up(RETRY_S):
+                await self.connect()
         async for event in events:
             match event:
                 case LinkChanged(link, reason):
@@ -100,6 +106,16 @@ class Connection:
                     self._publish(event)
                 case _:
                     assert_never(event)
+
+    async def _came_up(self, limit_s: float) -> bool:
+        """Whether somebody else has opened it by then; what happens there is heard
+        from that moment on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._opened.wait()
+        came_up = self._opened.is_set()
+        self._opened.clear()
+        return came_up
 
     async def _keep_fresh(self, meters: Meters, titles: Titles) -> None:
         while True:
