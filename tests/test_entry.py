@@ -32,6 +32,16 @@ def test_the_version_is_told_beside_other_words_too() -> None:
     assert (said.returncode, said.stdout) == (0, f"vmsnap-tui {__version__}\n")
 
 
+def test_what_is_imported_is_not_searched_for_garbage_again_and_again() -> None:
+    code = (
+        "import atexit, gc; from vmsnap_tui.entry import main;"
+        " atexit.register(lambda: print(gc.get_threshold()[0])); main(['no-such-verb'])"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert int(done.stdout) > 10_000
+
+
 def test_the_manual_is_data() -> None:
     said = _run("--help")
     assert said.returncode == 0 and "exit codes:" in said.stdout and said.stderr == ""

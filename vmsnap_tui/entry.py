@@ -1,6 +1,11 @@
 """`vmsnap-tui`: a verb goes to the CLI, none opens the UI; imported when needed."""
 
+import gc
 import sys
+
+_GARBAGE_AFTER_OBJECTS = 50_000
+"""Python's own 700 search what was just imported a hundred times before the screen is
+there: a sixth of the time until then, and nothing is found."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words == ["--version"]:
         return _print_version()
+    gc.set_threshold(_GARBAGE_AFTER_OBJECTS)
     from vmsnap_tui.cli.diagnostics import Diagnostics, Interrupted, keep_tracebacks
     from vmsnap_tui.cli.options import parser, settings
     from vmsnap_tui.errors import VmsnapError
