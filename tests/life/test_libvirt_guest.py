@@ -8,18 +8,24 @@ import contextlib
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartDomain
+from tests.engine.instants import Instants
 from tests.engine.rig import run
 from tests.life.domains import DomainVisitor
+from tests.life.small_place import fill, small
 from tests.life.stranger import GOOD, strike
+from vmsnap_tui.engine.events import Outcome
 from vmsnap_tui.engine.freezing import read_report
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.monitor import LabFailed
-from vmsnap_tui.units import MiB
+from vmsnap_tui.units import KiB, MiB
+
+__all__ = ["small"]
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
 
@@ -129,10 +135,10 @@ async def frozen_for(visitor: GuestVisitor, blow: Callable[[], Awaitable[None]])
     """Let it befall a backup at several instants around the freeze; how often the
     guest was frozen just then."""
     caught = 0
-    for number in range(6):
+    for number in range(4):
         process = await visitor.begin("backup", "web-01", "--json", "--quiesce")
         seen = await _until_frozen(process)
-        await strike(process, 0, 0.01 * number, blow)
+        await strike(process, 0, 0.02 * number, blow)
         await visitor.goes_on()
         reports = [read_report(p) for p in _reports(visitor)]
         caught += sum(1 for r in reports if r.reason == "parent gone")
@@ -168,17 +174,42 @@ async def test_the_tool_killed_while_the_guest_is_frozen_lets_it_go_on(
     await visitor.check_file_systems(done.document["point"])
 
 
-@pytest.mark.parametrize("how", ["kill", "terminate"])
 async def test_libvirtd_restarted_while_the_guest_is_frozen_lets_it_go_on(
-    visitor: GuestVisitor, how: str
+    visitor: GuestVisitor,
 ) -> None:
     libvirtd = visitor.machine.libvirtd
+    ends = cycle([libvirtd.kill, libvirtd.terminate])
 
     async def blow() -> None:
-        await (libvirtd.kill() if how == "kill" else libvirtd.terminate())
+        await next(ends)()
         await libvirtd.start()
 
     await frozen_for(visitor, blow)
+    done = await visitor.command("backup", "web-01", "--json", "--quiesce")
+    assert done.code in GOOD, done
+    await visitor.check_file_systems(done.document["point"])
+
+
+async def test_a_guest_that_stopped_for_a_full_target_goes_on(
+    small: Path, visitor: GuestVisitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it overwrites has to be copied first, and there is no room for it."""
+    oracle, instants = visitor.rig, Instants(monkeypatch)
+    oracle.repository = small / "repository"
+
+    async def fill_up(step: str) -> None:
+        if step == "StartBackup":
+            fill(small, 128 * KiB)
+
+    instants.hook = fill_up
+    failed = await oracle.backup()
+    instants.hook = None
+    assert failed.outcome is Outcome.UNDONE, failed
+    assert "no space left" in failed.error.lower()
+    await visitor.goes_on()
+    assert await oracle.leftovers() == []
+    (small / "filler").unlink()
+    oracle.repository = None
     done = await visitor.command("backup", "web-01", "--json", "--quiesce")
     assert done.code in GOOD, done
     await visitor.check_file_systems(done.document["point"])

@@ -13,6 +13,7 @@ from tests.conftest import StartDomain
 from tests.engine.instants import Instants, Killed, killed_at, points_of, recovered
 from tests.life.domains import DomainOracle
 from vmsnap_tui.backends.libvirt import effects
+from vmsnap_tui.engine import executor
 from vmsnap_tui.engine.events import Outcome
 from vmsnap_tui.lab.disks import DiskSpec
 from vmsnap_tui.lab.domains import Domain
@@ -34,6 +35,14 @@ STEPS = [
     "CommitPoint",
     "DropBitmaps",
 ]
+
+ENDS = ["kill", "terminate"]
+DAEMON_ENDS = [
+    (step, end)
+    for number, step in enumerate(STEPS)
+    for end in (ENDS if "VMSNAP_KILL_BOTH_WAYS" in os.environ else [ENDS[number % 2]])
+]
+"""How libvirtd ends before which step: in turn, or everywhere in both ways."""
 
 pytestmark = pytest.mark.libvirt
 
@@ -147,8 +156,7 @@ async def test_qemu_killed_before_a_step_leaves_whole_points_only(
     await struck(oracle, instants, step, oracle.machine.kill)
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("how", ["kill", "terminate"])
+@pytest.mark.parametrize(("step", "how"), DAEMON_ENDS)
 async def test_libvirtd_gone_before_a_step_and_back_costs_nothing(
     oracle: DomainOracle, instants: Instants, step: str, how: str
 ) -> None:
@@ -189,6 +197,41 @@ async def test_tool_killed_and_qemu_started_anew_takes_the_point_back(
     assert plan.point not in await points_of(oracle)
     after = await oracle.backup()
     assert await oracle.restore(after.point) == await oracle.contents()
+
+
+@pytest.mark.parametrize("step", ["StartBackup", "AwaitJobs", "DetachTargets"])
+async def test_libvirtd_that_stays_away_leaves_it_unknown_until_it_is_back(
+    oracle: DomainOracle,
+    instants: Instants,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    monkeypatch.setattr(executor, "RECONNECT_S", 0.5)
+    first = await oracle.backup()
+    state = {first.point: await oracle.contents()}
+    await write(oracle, 1)
+    then, libvirtd = await oracle.contents(), oracle.machine.libvirtd
+
+    async def strike(name: str) -> None:
+        if name == step and libvirtd.running:
+            await libvirtd.kill()
+
+    instants.hook = strike
+    result = await oracle.backup()
+    instants.hook = None
+    assert result.outcome is Outcome.UNKNOWN, result
+    await write(oracle, 2)
+    await libvirtd.start()
+    again = await recovered(oracle)
+    assert again is not None
+    assert again.outcome in (Outcome.DONE, Outcome.UNDONE), again
+    assert await oracle.leftovers() == []
+    state |= {p: then for p in await points_of(oracle) if p not in state}
+    after = await oracle.backup()
+    assert after.outcome is Outcome.DONE, after.error
+    state[after.point] = await oracle.contents()
+    for point, contents in state.items():
+        assert await oracle.restore(point) == contents, point
 
 
 async def test_a_backup_that_libvirt_lost_track_of_is_ended_and_taken_back(

@@ -83,6 +83,25 @@ class LibvirtLife(Life):
         await self.foreigner.act()
         await self.foreigner.standing()
 
+    async def meet_somebody_in_the_middle(self) -> None:
+        """At any instant of ours; libvirt may let them wait for the end of it."""
+        code, then = await self.killed(self.foreigner.act_in_the_middle)
+        assert code in {0, 3, 4, 5}, self.visitor.told
+        state = await self.domain.state()
+        assert state == "paused", f"QEMU is {state}\n{self.visitor.told}"
+        await self.visitor.recover()
+        await self.visitor.take_note_of_new(then)
+        await self.foreigner.standing()
+
+    async def end_in_the_middle(self) -> None:
+        """`virsh destroy` while the tool works."""
+        code, then = await self.killed(self.domain.destroy)
+        self.visitor.note("… as the domain was destroyed")
+        assert code in self.after_a_death, self.visitor.told
+        await self.revive()
+        await self.visitor.recover()
+        await self.visitor.take_note_of_new(then)
+
     async def lose_the_daemon(self) -> None:
         """libvirtd goes while the tool works, and comes back at once."""
         end = self.random.choice([self.libvirtd.kill, self.libvirtd.terminate])

@@ -42,6 +42,17 @@ class VirshForeigner:
         except LabFailed as error:
             self.visitor.note(f"{act.__name__} of somebody was refused: {error}")
 
+    async def act_in_the_middle(self) -> None:
+        """What leaves the content of the disks as it is."""
+        act = self.random.choice(
+            [self.snapshot, self.delete_snapshot, self.merge, self.flatten, self.copy]
+            + [self.make_checkpoint, self.drop_ours, self.drop_metadata]
+        )
+        try:
+            await act()
+        except LabFailed as error:
+            self.visitor.note(f"{act.__name__} in the middle was refused: {error}")
+
     def spoilt(self) -> None:
         """QEMU was killed: what it recorded is lost."""
         self.broken |= {record.checkpoint for record in self.records}
