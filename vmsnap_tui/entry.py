@@ -3,7 +3,7 @@
 import gc
 import sys
 
-_GARBAGE_AFTER_OBJECTS = 50_000
+GARBAGE_AFTER_OBJECTS = 50_000
 """Python's own 700 search what was just imported a hundred times before the screen is
 there: a sixth of the time until then, and nothing is found."""
 
@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words == ["--version"]:
         return _print_version()
-    gc.set_threshold(_GARBAGE_AFTER_OBJECTS)
+    gc.set_threshold(GARBAGE_AFTER_OBJECTS)
     from vmsnap_tui.cli.diagnostics import Diagnostics, Interrupted, keep_tracebacks
     from vmsnap_tui.cli.options import parser, settings
     from vmsnap_tui.errors import VmsnapError

@@ -1,5 +1,6 @@
 """The screen on a real terminal: how it begins and how it ends."""
 
+import gc
 import os
 import pty
 import select
@@ -121,3 +122,11 @@ def test_without_utf_8_every_byte_is_plain(tmp_path: Path) -> None:
         terminal.read_until(b"Quit")
         assert terminal.written.isascii()
         assert b"\\u" not in terminal.written
+
+
+def test_what_is_imported_is_no_part_of_what_the_collector_looks_at() -> None:
+    try:
+        launch.keep_what_is_imported()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()

@@ -1,5 +1,6 @@
 """Open the screen: refuse where there is no terminal, end with an exit code."""
 
+import gc
 import os
 import sys
 
@@ -32,8 +33,15 @@ def run(settings: Settings, *, title: str = "") -> int:
         encoding=encoding,
         theme=settings.theme or DEFAULT_THEME,
     )
+    keep_what_is_imported()
     app.run()
     return app.return_code or 0
+
+
+def keep_what_is_imported() -> None:
+    """Nothing of it is ever garbage: the collector, at which every key waits for a
+    tenth of a second where a thousand machines are listed, looks at the rest."""
+    gc.freeze()
 
 
 def _is_tty(stream: object) -> bool:
