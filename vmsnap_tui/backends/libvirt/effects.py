@@ -39,8 +39,9 @@ from vmsnap_tui.text import visible
 
 POLL_S = 0.5
 """Progress has no events; anything else is heard at once."""
-SOON_S = 0.02
-"""libvirt tells of an end some milliseconds before it shows, and then nothing more."""
+SOON_S = 0.004
+"""libvirt tells of an end some milliseconds before it shows, and then nothing more;
+each wait after it is twice as long."""
 END_LIMIT_S = 30.0
 """How long a job may take to end once it was told to."""
 CLOSE_LIMIT_S = 600.0
