@@ -15,6 +15,7 @@ from vmsnap_tui.tui.still import NOW
 from vmsnap_tui.tui.view.fleet import (
     CONNECTION_KEY,
     FleetRow,
+    FleetRows,
     banner_lines,
     changed_bytes,
     depth_span,
@@ -167,3 +168,29 @@ def test_a_long_chain_stands_out() -> None:
     assert depth_span(3, UNICODE).text == "3"
     assert depth_span(0, UNICODE).text == ""
     assert depth_span(21, UNICODE).text == "△ 21"
+
+
+def test_a_machine_of_which_nothing_changed_keeps_its_row() -> None:
+    drawing = FleetRows()
+    seen = Observed(fleet=(up(WEB), up(MAIL)))
+    before = {row.key: row for row in drawing.rows(seen, NOW, UNICODE)}
+    seen.fleet = (up(replace(WEB, name="web-02")), up(MAIL))
+    after = {row.key: row for row in drawing.rows(seen, NOW, UNICODE)}
+    assert after[MAIL.key] is before[MAIL.key]
+    assert "web-02" in text(after[WEB.key])
+
+
+def test_a_row_follows_alarms_jobs_points_and_a_lost_connection() -> None:
+    drawing = FleetRows()
+    seen = Observed(fleet=(up(WEB),))
+    shown = [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
+    seen.records = Records(alarms={WEB.key: ("interrupted",)})
+    shown += [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
+    seen.records = Records(points={WEB.key: (stored(WEB),)})
+    shown += [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
+    seen.frozen[WEB.key] = "operation"
+    shown += [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
+    seen.fleet = (replace(up(WEB), link=Link.DOWN),)
+    shown += [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
+    assert len(set(shown)) == 5
+    assert drawing.rows(seen, NOW, UNICODE) == rows(seen)

@@ -22,8 +22,8 @@ from vmsnap_tui.tui.view.detail import connection_lines, empty_lines, vm_lines
 from vmsnap_tui.tui.view.fleet import (
     CONNECTION_KEY,
     FleetRow,
+    FleetRows,
     banner_lines,
-    fleet_rows,
 )
 from vmsnap_tui.tui.view.spans import Line
 from vmsnap_tui.tui.widgets.filter_box import FilterBox
@@ -51,6 +51,7 @@ class HomeScreen(BaseScreen[None]):
         super().__init__()
         self._busy: frozenset[str] = frozenset()
         self._minute = -1
+        self._fleet_rows = FleetRows()
         self._rows: dict[tuple[str, str], Row] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -119,7 +120,7 @@ class HomeScreen(BaseScreen[None]):
 
     def reload(self) -> None:
         app = self.ours
-        rows = fleet_rows(app.observed, app.clock(), app.glyphs)
+        rows = self._fleet_rows.rows(app.observed, app.clock(), app.glyphs)
         self.table.set_rows(self._kept(rows))
         if not self.table.touched and not app.observed.records_read:
             self.table.rest()  # alarms come first, whichever machine came first

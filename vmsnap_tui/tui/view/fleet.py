@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from vmsnap_tui.backends.base import Link
 from vmsnap_tui.backends.cliffs import MANY_OVERLAYS
@@ -46,18 +47,79 @@ class FleetRow:
     group: str = ""
 
 
+class _Drawn(NamedTuple):
+    """A machine's row, and all that it was drawn from."""
+
+    vm: Vm
+    stored: StoredPoint | None
+    signs: tuple[object, ...]
+    row: FleetRow
+
+
+class FleetRows:
+    """Draws the rows, and keeps those of machines of which nothing has changed: each
+    event of one among a thousand draws the list anew."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, str], _Drawn] = {}
+
+    def rows(
+        self, observed: Observed, now: datetime, glyphs: Glyphs
+    ) -> tuple[FleetRow, ...]:
+        """All connections in their order; within each, alarms first, then by name."""
+        before, self._drawn = self._drawn, {}
+        rows: list[FleetRow] = []
+        sockets = [c for c in observed.fleet if c.uri.startswith(_SOCKETS)]
+        parts = [(sockets, False)]
+        parts += [([c], True) for c in observed.fleet if c not in sockets]
+        for connections, headed in parts:
+            rows += [_heading(c, observed, glyphs) for c in connections if headed]
+            found = [(c, vm) for c in connections for vm in c.vms]
+            found.sort(key=lambda pair: _rank(pair[1], observed))
+            for connection, vm in found:
+                place = connection.uri, vm.key
+                last = before.get(place)
+                drawn = _drawn(connection, vm, observed, now, glyphs, last)
+                self._drawn[place] = drawn
+                rows.append(drawn.row)
+            rows += [_lost(c, glyphs) for c in connections if _is_empty_socket(c)]
+        return tuple(rows)
+
+
+def _drawn(
+    connection: ConnectionView,
+    vm: Vm,
+    observed: Observed,
+    now: datetime,
+    glyphs: Glyphs,
+    last: _Drawn | None,
+) -> _Drawn:
+    key = vm.key
+    stored = observed.last_point(key)
+    signs = (
+        glyphs,
+        connection.stale,
+        key in observed.frozen,
+        bool(observed.alarms(key)),
+        bool(observed.jobs.get(key)),
+        point_span(stored, now),
+    )
+    same = last is not None and last.vm is vm and last.stored is stored
+    if last is not None and same and last.signs == signs:
+        return last
+    row = _machine(connection, vm, observed, now, glyphs)
+    return _Drawn(vm, stored, signs, row)
+
+
+def _is_empty_socket(connection: ConnectionView) -> bool:
+    return not connection.vms and connection.uri.startswith(_SOCKETS)
+
+
 def fleet_rows(
     observed: Observed, now: datetime, glyphs: Glyphs
 ) -> tuple[FleetRow, ...]:
-    """All connections in their order; within each, alarms first, then by name."""
-    rows: list[FleetRow] = []
-    sockets = [c for c in observed.fleet if c.uri.startswith(_SOCKETS)]
-    rows.extend(_machines(sockets, observed, now, glyphs))
-    for connection in observed.fleet:
-        if connection not in sockets:
-            rows.append(_heading(connection, observed, glyphs))
-            rows.extend(_machines([connection], observed, now, glyphs))
-    return tuple(rows)
+    """The rows as they are drawn at first."""
+    return FleetRows().rows(observed, now, glyphs)
 
 
 def banner_lines(observed: Observed, glyphs: Glyphs) -> tuple[Line, ...]:
@@ -96,20 +158,7 @@ def _caution_lines(observed: Observed, glyphs: Glyphs) -> list[Line]:
     return [line(span(f" {glyphs.caution} {t}", Tone.CAUTION)) for t in texts]
 
 
-def _machines(
-    connections: list[ConnectionView],
-    observed: Observed,
-    now: datetime,
-    glyphs: Glyphs,
-) -> list[FleetRow]:
-    found = [(c, vm) for c in connections for vm in c.vms]
-    found.sort(key=lambda pair: _rank(pair[0], pair[1], observed))
-    rows = [_machine(c, vm, observed, now, glyphs) for c, vm in found]
-    empty = [c for c in connections if not c.vms and c.uri.startswith(_SOCKETS)]
-    return rows + [_lost(connection, glyphs) for connection in empty]
-
-
-def _rank(connection: ConnectionView, vm: Vm, observed: Observed) -> tuple[bool, str]:
+def _rank(vm: Vm, observed: Observed) -> tuple[bool, str]:
     quiet = not observed.alarms(vm.key) and vm.state not in (
         VmState.IO_ERROR,
         VmState.CRASHED,

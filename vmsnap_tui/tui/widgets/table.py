@@ -218,7 +218,7 @@ class Table(ScrollView, can_focus=True):
             return
         pairs = zip(before, self._shown, strict=True)
         for number, (old, new) in enumerate(pairs):
-            if old != new:
+            if old is not new and old != new:
                 self._refresh_row(number)
 
     def _tell(self) -> None:
