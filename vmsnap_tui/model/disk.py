@@ -48,10 +48,11 @@ class Disk:
     """A guest-visible block device; `target` names it for the operator, stably.
 
     `chain` runs from the active image down to the base and is empty for a drive
-    without a medium. `unfit` says why the disk takes no part in operations
-    (read-only, a CD drive, empty, a filter on top), or is empty; `unfit_for_now` is
-    whether something merely sits on it at this instant (a job, somebody's filter), so
-    that leaving it out of a backup would be a surprise.
+    without a medium. `chain_known` is False where it was not told whether its last
+    image is the base (libvirt, of a machine that is off). `unfit` says why the disk
+    takes no part in operations (read-only, a CD drive, empty, a filter on top), or is
+    empty; `unfit_for_now` is whether something merely sits on it at this instant (a
+    job, somebody's filter), so that leaving it out of a backup would be a surprise.
 
     `records` is what the hypervisor vouches for over the whole chain, whatever came on
     top of which image since; None where it vouches for nothing, and the bitmaps of
@@ -71,6 +72,7 @@ class Disk:
     io: DiskIo | None = None
     records: tuple[Record, ...] | None = None
     records_known: bool = True
+    chain_known: bool = True
     untracked: str = ""
     differs: str = ""
 

@@ -32,6 +32,24 @@ def test_a_chain_runs_from_the_active_image_to_the_base() -> None:
     assert not (vda.read_only or vda.shareable)
 
 
+def test_a_chain_is_whole_where_it_is_told_to_end() -> None:
+    assert parse_domain(RUNNING_9_0).disks[0].whole
+    assert not parse_domain(OFF_12_8).disks[0].whole
+    below = (
+        "<backingStore type='file'><format type='qcow2'/><source file='/img/s1'/>"
+        "{}</backingStore>\n      <target dev='vda'"
+    )
+    for end, whole in (("", False), ("<backingStore/>", True)):
+        told = OFF_12_8.replace("<target dev='vda'", below.format(end))
+        vda = parse_domain(told).disks[0]
+        assert (len(vda.layers), vda.whole) == (2, whole)
+
+
+def test_a_raw_image_and_an_empty_drive_stand_on_nothing() -> None:
+    raw = OFF_12_8.replace("type='qcow2'", "type='raw'")
+    assert all(disk.whole for disk in parse_domain(raw).disks)
+
+
 def test_a_mirror_is_known_with_its_target() -> None:
     vdb = parse_domain(RUNNING_9_0).disk("vdb")
     assert vdb is not None

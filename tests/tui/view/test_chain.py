@@ -32,6 +32,13 @@ def test_a_single_image_is_told_as_such() -> None:
     assert "only image" in only
 
 
+def test_a_chain_of_which_not_all_is_told_has_no_base() -> None:
+    lines = shown(replace(WEB.disks[1], chain_known=False))
+    assert len(lines) == 2
+    assert "active" in lines[0] and "only image" not in lines[0]
+    assert "not told now" in lines[1]
+
+
 @pytest.mark.parametrize("width", [40, 60, 78, 118])
 def test_lines_fit_the_width(width: int) -> None:
     assert all(len(each) <= width for each in shown(WEB.disks[0], width))

@@ -2,7 +2,8 @@
 
 The live XML of a running domain holds the whole chain of each disk, with the number
 that libvirt gave each image (`vda[3]`). That of a domain that is off holds the active
-image alone. All names in it are untrusted text.
+image, and of those below it what was written down at some time. All names in it are
+untrusted text.
 """
 
 import re
@@ -42,7 +43,8 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class DiskDefinition:
-    """`layers` run from the active image down, and are empty without a medium."""
+    """`layers` run from the active image down, and are empty without a medium; `whole`
+    is whether the last of them is told to stand on nothing."""
 
     target: str
     device: str
@@ -53,6 +55,7 @@ class DiskDefinition:
     read_only: bool = False
     shareable: bool = False
     mirror: Mirror | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +125,26 @@ def _has_thread(driver: ElementTree.Element | None) -> bool:
 
 
 def _disk(disk: ElementTree.Element) -> DiskDefinition:
+    layers = tuple(_layers(disk))
     return DiskDefinition(
         target=intern(_attribute(disk.find("target"), "dev")),
         device=intern(disk.get("device", "disk")),
         kind=intern(disk.get("type", "file")),
         alias=intern(_attribute(disk.find("alias"), "name")),
-        layers=tuple(_layers(disk)),
+        layers=layers,
         read_only=disk.find("readonly") is not None,
         shareable=disk.find("shareable") is not None,
         mirror=_mirror(disk.find("mirror")),
+        whole=_is_whole(disk, layers),
     )
+
+
+def _is_whole(disk: ElementTree.Element, layers: tuple[Layer, ...]) -> bool:
+    """An empty `<backingStore/>` ends a chain; a raw image stands on nothing."""
+    if not layers or layers[-1].format == "raw":
+        return True
+    below = disk.find("/".join(["backingStore"] * len(layers)))
+    return below is not None and below.find("source") is None
 
 
 def _layers(disk: ElementTree.Element) -> Iterator[Layer]:

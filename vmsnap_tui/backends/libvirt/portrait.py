@@ -125,6 +125,7 @@ def _disk(
         target=disk.target,
         device=disk.alias,
         chain=_chain(disk, known, records),
+        chain_known=disk.whole,
         unfit=unfit or at_work,
         unfit_for_now=bool(at_work) and not unfit,
         io=known.io.get(disk.target) if known else None,

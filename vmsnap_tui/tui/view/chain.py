@@ -33,13 +33,16 @@ def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> lis
         lines.append(_image_line(disk, depth, image, glyphs, width))
         if bitmaps and disk.records is None:
             lines.extend(_bitmap_lines(image, glyphs, width))
+    if not disk.chain_known:
+        text = f"  {glyphs.branch} what it stands on is not told now"
+        lines.append(line(span(text, Tone.MUTED)))
     return lines
 
 
 def _image_line(
     disk: Disk, depth: int, image: Image, glyphs: Glyphs, width: int
 ) -> Line:
-    last = depth == len(disk.chain) - 1
+    last = depth == len(disk.chain) - 1 and disk.chain_known
     sign = glyphs.active if depth == 0 else glyphs.branch
     tone = Tone.ACCENT if depth == 0 else Tone.MUTED
     role = "only image" if last and depth == 0 else ""

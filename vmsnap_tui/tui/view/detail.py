@@ -31,7 +31,7 @@ def vm_lines(
     lines: list[Line] = [
         head_line(vm, glyphs, stale=connection.stale),
         facts_line(vm, width),
-        *stale_lines(connection),
+        *stale_lines(connection, width),
         *alarm_lines(observed.alarms(key), glyphs, width),
         BLANK,
     ]
@@ -81,14 +81,14 @@ def agent_span(vm: Vm) -> Span:
     return span("agent not connected", Tone.CAUTION)
 
 
-def stale_lines(connection: ConnectionView) -> tuple[Line, ...]:
-    """What is wrong with the connection, and that the rest is old."""
+def stale_lines(connection: ConnectionView, width: int) -> tuple[Line, ...]:
+    """What is wrong with the connection, whole, and that the rest is old."""
     if not connection.stale:
         return ()
     reason = connection.reason or connection.link.value
     return (
         line(span("as it was read last; the connection is lost:", Tone.STALE)),
-        line(span(reason, Tone.ALARM)),
+        *_wrapped_lines(reason, width, Tone.ALARM),
     )
 
 

@@ -40,7 +40,7 @@ def top_lines(
     one = (*head, span("  ·  ", Tone.MUTED), *facts)
     heads = (one,) if len(plain(one)) <= width else (head, facts)
     wrong = (
-        *stale_lines(connection),
+        *stale_lines(connection, width),
         *alarm_lines(observed.alarms(vm.key), glyphs, width),
     )
     return (*heads, *wrong, BLANK)
