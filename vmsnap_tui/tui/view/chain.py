@@ -34,8 +34,8 @@ def chain_lines(disk: Disk, glyphs: Glyphs, width: int, *, bitmaps: bool) -> lis
         if bitmaps and disk.records is None:
             lines.extend(_bitmap_lines(image, glyphs, width))
     if not disk.chain_known:
-        text = f"  {glyphs.branch} what it stands on is not told now"
-        lines.append(line(span(text, Tone.MUTED)))
+        below = f"  {glyphs.branch} what it stands on is not told now"
+        lines.append(line(span(below, Tone.MUTED)))
     return lines
 
 
