@@ -58,30 +58,23 @@ class DomainOracle(Oracle[Domain]):
 
     async def leftovers(self) -> list[str]:
         """Jobs, marks, partial points, records without a point, rights of others."""
-        name, xml = self.machine.name, await self.machine.xml()
-        found = [*await super().leftovers(), *await self._jobs(xml)]
+        xml = await self.machine.xml()
+        found, runs = await super().leftovers(), "id" in xml.attrib
+        if runs:
+            said = await self.virsh("domjobinfo", self.machine.name)
+            found += [said] if "None" not in said else []
+        if xml.find("devices/disk/mirror") is not None:
+            found.append("a mirror")
         metadata = xml.find("metadata")
         if metadata is not None and MARK in ET.tostring(metadata, encoding="unicode"):
             found.append("a mark in the domain's metadata")
-        records = await self.checkpoints()
-        if await self.virsh("domstate", name) in {"running", "paused"}:
-            records |= await self.bitmaps()
+        records = await self.checkpoints() | (await self.bitmaps() if runs else set())
         repositories = [path.parent for path in self.directory.rglob(MARKER)]
         points = {p.name for r in repositories for p in r.glob("vms/*/points/*")}
         for record in sorted(records - self.forgiven):
             if record.startswith(OURS) and record[len(OURS) + 9 :] not in points:
                 found.append(f"{record} has no point")
         return found + [x for r in repositories for x in rights_of_others(r)]
-
-    async def _jobs(self, xml: ET.Element) -> list[str]:
-        name, found = self.machine.name, []
-        if await self.virsh("domstate", name) in {"running", "paused"}:
-            said = await self.virsh("domjobinfo", name)
-            if "None" not in said:
-                found.append(said)
-        if xml.find("devices/disk/mirror") is not None:
-            found.append("a mirror")
-        return found
 
 
 def rights_of_others(repository: Path) -> Iterator[str]:

@@ -45,10 +45,15 @@ class GuestVisitor(DomainVisitor):
         pid = "$(pidof qemu-ga)"
         script = f"kill -STOP {pid}; sleep {for_s}; kill -CONT {pid}"
         await self.ask("guest-exec", path="/bin/sh", arg=["-c", script])
-        words = ["qemu-agent-command", self.machine.name, "--timeout", "1"]
-        with contextlib.suppress(LabFailed):
-            while True:
+        words = ["qemu-agent-command", self.machine.name, "--timeout", "2"]
+        silences = 0
+        while silences < 2:
+            # a busy host is silent once, a stopped agent always
+            try:
                 await self.virsh(*words, '{"execute":"guest-ping"}')
+                silences = 0
+            except LabFailed:
+                silences += 1
 
     async def writes(self) -> int:
         stats = await self.machine.execute("query-blockstats")
@@ -98,7 +103,7 @@ async def test_frozen_points_hold_clean_file_systems_and_the_guest_writes_on(
     visitor: GuestVisitor,
 ) -> None:
     points = []
-    for number in range(4):
+    for number in range(3):
         done = await visitor.command("backup", "web-01", "--json", "--quiesce")
         assert done.code in GOOD, done
         document = done.document
@@ -116,7 +121,7 @@ async def test_frozen_points_hold_clean_file_systems_and_the_guest_writes_on(
 async def test_an_agent_that_stops_is_given_up_and_the_guest_goes_on(
     visitor: GuestVisitor,
 ) -> None:
-    await visitor.stop_agent(for_s=20)
+    await visitor.stop_agent(for_s=22)
     before = await visitor.writes()
     async with asyncio.timeout(60):
         done = await visitor.command("backup", "web-01", "--json", "--quiesce")
@@ -135,10 +140,10 @@ async def frozen_for(visitor: GuestVisitor, blow: Callable[[], Awaitable[None]])
     """Let it befall a backup at several instants around the freeze; how often the
     guest was frozen just then."""
     caught = 0
-    for number in range(4):
+    for number in range(3):
         process = await visitor.begin("backup", "web-01", "--json", "--quiesce")
         seen = await _until_frozen(process)
-        await strike(process, 0, 0.02 * number, blow)
+        await strike(process, 0, 0.03 * number, blow)
         await visitor.goes_on()
         reports = [read_report(p) for p in _reports(visitor)]
         caught += sum(1 for r in reports if r.reason == "parent gone")
@@ -205,7 +210,9 @@ async def test_a_guest_that_stopped_for_a_full_target_goes_on(
     failed = await oracle.backup()
     instants.hook = None
     assert failed.outcome is Outcome.UNDONE, failed
-    assert "no space left" in failed.error.lower()
+    # whichever came first: the job's own write, or one of the guest's that had to wait
+    said = failed.error.lower()
+    assert "no space left" in said or "i/o error" in said, failed
     await visitor.goes_on()
     assert await oracle.leftovers() == []
     (small / "filler").unlink()
