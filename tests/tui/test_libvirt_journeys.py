@@ -281,13 +281,17 @@ async def test_with_the_right_to_look_alone_everything_is_seen_and_nothing_done(
         assert "read-only" in shown(pilot)
 
 
+@pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_a_libvirt_that_is_not_there_is_told_with_its_remedy_until_it_is(
-    domain: StartDomain, libvirtd: StartLibvirtd, at_home: AtHome
+    domain: StartDomain,
+    libvirtd: StartLibvirtd,
+    at_home: AtHome,
+    size: tuple[int, int],
 ) -> None:
     daemon = await libvirtd()
     await domain(off=True, daemon=daemon)
     await daemon.terminate()
-    async with at_home(daemon.uri, WIDE) as pilot:
+    async with at_home(daemon.uri, size) as pilot:
         await until(pilot, lambda: "down" in shown(pilot))
         text = shown(pilot)
         assert "no libvirtd listens there" in text and "start the libvirtd of" in text

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from tests.tui.conftest import Stage, app_of, screen_text
-from vmsnap_tui.engine.events import JobsMoved
+from vmsnap_tui.backends.base import Link
+from vmsnap_tui.engine.events import ConnectionView, FleetChanged, JobsMoved
 from vmsnap_tui.tui.messages import EngineSpoke
 from vmsnap_tui.tui.scene import until
 from vmsnap_tui.tui.scenes import DB, EMPTY, FLEET, UNREACHABLE, WEB, jobs
@@ -36,8 +37,15 @@ async def test_a_lost_machine_is_marked_and_stays(stage: Stage) -> None:
 
 
 async def test_a_connection_that_is_down_says_why_on_any_screen(stage: Stage) -> None:
-    async with stage(UNREACHABLE, "enter") as pilot:
+    async with stage(UNREACHABLE) as pilot:
         assert "another client holds it" in screen_text(pilot)
+        app = app_of(pilot)
+        up = ConnectionView(UNREACHABLE.connections[0].uri, Link.UP, "", (WEB, DB))
+        app.post_message(EngineSpoke(FleetChanged((up,))))
+        await until(pilot, lambda: WEB.name in screen_text(pilot))
+        await pilot.press("down")
+        assert isinstance(app.screen, HomeScreen)
+        assert app.screen.vm_key == WEB.key, "the keys are the list's again"
         await pilot.press("escape")
         await pilot.pause()
         assert "another client" not in screen_text(pilot)

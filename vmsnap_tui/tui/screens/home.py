@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from vmsnap_tui.backends.base import Link
 from vmsnap_tui.engine.events import (
     EngineEvent,
     FleetChanged,
@@ -125,9 +126,18 @@ class HomeScreen(BaseScreen[None]):
         if not self.table.touched and not app.observed.records_read:
             self.table.rest()  # alarms come first, whichever machine came first
         self.set_class(not rows, "-empty")
+        self.set_class(self._is_nobody_there(rows), "-lone")
+        if self.focused is None:
+            self.table.focus()
         self._show_jobs()
         self._show_banner()
         self._show_detail()
+
+    def _is_nobody_there(self, rows: tuple[FleetRow, ...]) -> bool:
+        """The only connection is down, and never told of a machine: why, and what to
+        do, is all that there is to see, on a narrow screen too."""
+        down = all(view.link is Link.DOWN for view in self.ours.observed.fleet)
+        return down and len(rows) == 1 and rows[0].key.startswith(CONNECTION_KEY)
 
     def _kept(self, rows: tuple[FleetRow, ...]) -> list[Row]:
         """Rows that say what they said stay the same ones: what a filter looks for in
