@@ -42,7 +42,7 @@ class HandDomainBackup:
         begin = await self.prepare(increment=increment)
         began_s = time.perf_counter()
         await self._shell.ask(begin)
-        await self._ended.wait()
+        await self._closed()
         elapsed_s = time.perf_counter() - began_s
         await self.forget()
         return elapsed_s
@@ -58,7 +58,7 @@ class HandDomainBackup:
         taken_s = time.perf_counter()
         await self._shell.ask(f"domfsthaw {name}")
         thawed_s = time.perf_counter()
-        await self._ended.wait()
+        await self._closed()
         await self.forget()
         return HandFreeze(frozen_s - before_s, taken_s - frozen_s, thawed_s - taken_s)
 
@@ -81,6 +81,14 @@ class HandDomainBackup:
         backup = self._written(root, "backup.xml")
         name = self._domain.name
         return f"backup-begin {name} {backup} {self._point()} --reuse-external"
+
+    async def _closed(self) -> None:
+        """libvirt tells of the end some milliseconds before it closes the files."""
+        await self._ended.wait()
+        for target in self._domain.disks:
+            info = f"blockjob {self._domain.name} {target} --info"
+            while "No current block job" not in await self._shell.ask(info):
+                continue
 
     async def forget(self) -> None:
         """Remove the checkpoint before the last, whose bitmaps would cost time."""
