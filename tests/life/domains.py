@@ -98,3 +98,14 @@ class DomainVisitor(Visitor[Domain]):
 
     async def virsh(self, *words: str) -> str:
         return await self.machine.libvirtd.virsh(*words)
+
+    async def look_anew_at_the_chain(self) -> None:
+        """Have libvirt read it from the images' headers, as after `virsh edit`."""
+        words = ("dumpxml", self.machine.name, "--inactive")
+        domain = ET.fromstring(await self.virsh(*words))
+        for disk in domain.iterfind("devices/disk"):
+            for below in disk.findall("backingStore"):
+                disk.remove(below)
+        xml = self.directory / "new.xml"
+        xml.write_text(ET.tostring(domain, encoding="unicode"))
+        await self.virsh("define", str(xml))

@@ -4,7 +4,6 @@ theirs; a host that is short of rights or of room."""
 import asyncio
 import os
 import signal
-import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -245,7 +244,7 @@ async def test_merged_by_qemu_img_while_it_was_off_is_no_gap(
     )
     middle.unlink()
     await visitor.virsh("snapshot-delete", "web-01", "s", "--metadata")
-    await look_anew_at_the_chain(visitor)
+    await visitor.look_anew_at_the_chain()
     await machine.start()
     await visitor.backup()
     await visitor.verify_all()
@@ -284,18 +283,6 @@ async def test_merged_by_libvirt_while_it_ran_is_an_increment(
         done = await visitor.backup()
         assert done["level"] == "incremental", (verb, words, done["disks"])
     await visitor.verify_all()
-
-
-async def look_anew_at_the_chain(visitor: DomainVisitor) -> None:
-    """Have libvirt read it from the images' headers, as after `virsh edit`."""
-    words = ("dumpxml", visitor.machine.name, "--inactive")
-    domain = ET.fromstring(await visitor.virsh(*words))
-    for disk in domain.iterfind("devices/disk"):
-        for below in disk.findall("backingStore"):
-            disk.remove(below)
-    xml = visitor.directory / "new.xml"
-    xml.write_text(ET.tostring(domain, encoding="unicode"))
-    await visitor.virsh("define", str(xml))
 
 
 # --- another user, other rights, no room ----------------------------------------------

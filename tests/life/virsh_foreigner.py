@@ -1,6 +1,7 @@
 """Somebody else who works on the same domain by virsh, and asks nobody."""
 
 import contextlib
+import json
 import random
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -227,7 +228,7 @@ class VirshForeigner:
     async def act_offline(self) -> None:
         act = self.random.choice(
             [self.write_offline, self.commit_offline, self.check_offline]
-            + [self.attach, self.detach]
+            + [self.attach, self.detach, self.merge_middle_offline]
         )
         try:
             await act()
@@ -267,24 +268,44 @@ class VirshForeigner:
     async def commit_offline(self) -> None:
         """Into the image below; the overlay stays, empty, or leaves the definition."""
         target, path = await self._image()
-        chain = await run(
-            "qemu-img", "info", "-f", "qcow2", "--backing-chain", str(path)
-        )
-        below = [line.partition(": ")[2] for line in chain.splitlines()]
-        below = [b for b in below if b.startswith("/") and b != str(path)]
+        below = await self._below_offline(path)
         if not below:
             return
         await run("qemu-img", "commit", "-q", "-f", "qcow2", str(path))
         self.visitor.note(f"{target}: {path.name} committed by qemu-img")
         if self.random.random() < 0.5:
-            base = below[0].partition(" (")[0]
+            base = below[0]
             words = ["dumpxml", self.domain.name, "--inactive"]
             xml = (await self._virsh(*words)).replace(f"'{path}'", f"'{base}'")
             new = self.visitor.directory / "new.xml"
             new.write_text(xml)
             await self._virsh("define", str(new))
+            await self.visitor.look_anew_at_the_chain()
             self._spoil(target)
             self.visitor.note(f"… and {target} is {base} from now on")
+
+    async def merge_middle_offline(self) -> None:
+        """Into one that may have no bitmap: libvirt takes the chain for whole, and what
+        it vouches for then is wrong; they know, and begin anew."""
+        target, path = await self._image()
+        below = await self._below_offline(path)
+        if len(below) < 2:
+            return
+        for record in self.records:
+            words = ("checkpoint-delete", self.domain.name, record.checkpoint)
+            await self._virsh(*words, "--metadata")
+        self.records.clear()
+        await run("qemu-img", "commit", "-q", "-f", "qcow2", below[0])
+        rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "qcow2"]
+        await run(*rebase, "-b", below[1], str(path))
+        await self.visitor.look_anew_at_the_chain()
+        self.visitor.note(f"{target}: {below[0]} merged by qemu-img, and left out")
+
+    async def _below_offline(self, path: Path) -> list[str]:
+        """The images below, as the headers name them."""
+        info = ["qemu-img", "info", "-f", "qcow2", "--output=json", "--backing-chain"]
+        chain = json.loads(await run(*info, str(path)))
+        return [image["filename"] for image in chain[1:]]
 
     async def _image(self) -> tuple[str, Path]:
         target = self.random.choice(self.targets)
