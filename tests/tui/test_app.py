@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from textual.notifications import Notification
+from textual.pilot import Pilot
 
 from tests.tui.conftest import Stage, app_of, screen_text
 from vmsnap_tui.backends.base import Link, WireHeard
@@ -63,6 +65,10 @@ async def test_what_an_operation_left_is_read_without_a_pause(
         await until(pilot, lambda: not app.observed.records.points)
 
 
+def told(pilot: Pilot[None]) -> list[Notification]:
+    return list(pilot.app._notifications)
+
+
 @pytest.mark.parametrize(
     "name", ["db [prod]", "[/x]", "[@click=app.quit]quitme", "a\x1b]0;x\x07", "\x9b31m"]
 )
@@ -86,6 +92,22 @@ async def test_a_hostile_name_is_shown_exactly_and_obeyed_by_nobody(
 async def test_a_greyed_key_says_why(stage: Stage) -> None:
     async with stage(EMPTY, "b") as pilot:
         assert "No machine is highlighted" in screen_text(pilot)
+
+
+async def test_why_a_key_does_nothing_is_gone_with_the_next_key(stage: Stage) -> None:
+    async with stage(EMPTY) as pilot:
+        await pilot.press("b", "f", "b")
+        assert [each.message for each in told(pilot)] == ["No machine is highlighted."]
+        await pilot.press("d")
+        assert told(pilot) == []
+
+
+async def test_news_stay_their_time_whatever_key_is_pressed(stage: Stage) -> None:
+    async with stage(EMPTY) as pilot:
+        app_of(pilot).say_error(NoConnection("gone"))
+        app_of(pilot).say("well")
+        await pilot.press("b", "d")
+        assert {each.severity for each in told(pilot)} >= {"error", "information"}
 
 
 async def test_an_error_is_told_with_its_remedy(stage: Stage) -> None:

@@ -49,7 +49,7 @@ async def test_a_key_leads_to_its_screen_and_esc_back(
 async def test_reasons_are_about_the_machine(stage: Stage) -> None:
     async with stage(FLEET) as pilot:
         app = app_of(pilot)
-        assert "no point yet" in app.why_not("restore", MAIL.key)
+        assert "no point yet: b" in app.why_not("restore", MAIL.key)
         assert "agent" in app.why_not("freeze", MAIL.key)
         assert "agent" in app.why_not("freeze", BUILD.key)
         assert "connection is down" in app.why_not("backup", CACHE.key)
@@ -108,3 +108,10 @@ async def test_the_key_says_the_reason(stage: Stage) -> None:
     async with stage(FORBIDDEN, "down", "b", size=(120, 36)) as pilot:
         await until(pilot, lambda: "usermod -aG" in screen_text(pilot))
         assert type(pilot.app.screen).__name__ == "HomeScreen"
+
+
+async def test_who_may_not_back_up_is_not_told_to(stage: Stage) -> None:
+    async with stage(FORBIDDEN) as pilot:
+        app = app_of(pilot)
+        [key] = [vm.key for vm in app.observed.fleet[0].vms][:1]
+        assert app.why_not("restore", key) == "The machine has no point yet."

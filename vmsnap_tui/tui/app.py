@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePath
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App, SystemCommand
@@ -105,6 +106,7 @@ class VmsnapApp(Routes, App[None]):
         self._records_hurry = asyncio.Event()
         self._fleet_settling = False
         self._fleet_again = False
+        self._news_until_s = 0.0
         super().__init__()
         self.animation_level = "none"
         for each in self.themes.themes:
@@ -246,7 +248,20 @@ class VmsnapApp(Routes, App[None]):
         """A toast; the text is shown as it is, never read as markup."""
         timeout = NEWS_S if severity == "information" else None
         shown = visible(text)
+        until_s = monotonic() + (timeout or self.NOTIFICATION_TIMEOUT)
+        self._news_until_s = max(self._news_until_s, until_s)
         self.notify(shown, severity=severity, timeout=timeout, markup=False)
+
+    def _refuse(self, reason: str) -> None:
+        """Why a key does nothing: the answer to that key, gone with the next one."""
+        until_s = self._news_until_s
+        self.say(reason, "warning")
+        self._news_until_s = until_s
+
+    def _drop_refusals(self) -> None:
+        """A hurried operator's would pile up over the screen; news stay their time."""
+        if monotonic() >= self._news_until_s:
+            self.clear_notifications()
 
     def say_error(self, error: VmsnapError) -> None:
         """A failure with its evidence and its remedy."""
@@ -272,8 +287,9 @@ class VmsnapApp(Routes, App[None]):
         screen = self.screen
         if not isinstance(screen, BaseScreen):
             return
+        self._drop_refusals()
         if reason := screen.why_not(name):
-            self.say(reason, "warning")
+            self._refuse(reason)
             return
         act = getattr(screen, f"do_{name}", None) or getattr(self, f"do_{name}")
         act()

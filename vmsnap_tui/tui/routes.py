@@ -54,7 +54,8 @@ class Routes(App[None]):
         if vm is None or vm_key is None:
             return ""
         if name == "restore" and self.observed.last_point(vm_key) is None:
-            return "The machine has no point yet: b makes one."
+            able = not vm.limit(Ability.BACKUP)
+            return "The machine has no point yet" + (": b makes one." if able else ".")
         if name not in _ABILITIES:
             return ""
         return self.why_unable(_ABILITIES[name], vm) or _why_not_now(name, vm)

@@ -59,8 +59,10 @@ async def test_a_damaged_point_is_neither_checked_nor_restored() -> None:
     engine = StillEngine(web(), entries=listing())
     async with on_stage(engine, points) as pilot:
         await until(pilot, lambda: top(pilot, PointsScreen).chosen is not None)
-        await pilot.press("end", "r", "v")
-        assert told(pilot).count("its manifest is empty") == 2
+        await pilot.press("end")
+        for key in ("r", "v"):
+            await pilot.press(key)
+            assert "its manifest is empty" in told(pilot)
         top(pilot, PointsScreen)
 
 
