@@ -20,12 +20,12 @@ def main(argv: list[str] | None = None) -> int:
         return _print_version()
     gc.set_threshold(GARBAGE_AFTER_OBJECTS)
     from vmsnap_tui.cli.diagnostics import Diagnostics, Interrupted, keep_tracebacks
-    from vmsnap_tui.cli.options import parser, settings
+    from vmsnap_tui.cli.options import parse, settings
     from vmsnap_tui.errors import VmsnapError
 
     err = Diagnostics(as_json="--json" in words)
     try:
-        said = parser().parse_args(words)
+        said = parse(words)
         if said.verb in (None, "demo"):
             chosen = settings(said)
             keep_tracebacks(chosen.state_directory)

@@ -83,3 +83,36 @@ def _help(verb: str) -> str:
     parser = argparse.ArgumentParser()
     options.command(verb).configure(parser)
     return parser.format_help()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--connect", "qemu:///system"],
+        ["list"],
+        ["--repo", "list", "show", "web-01", "--theme", "paper"],
+        ["backup", "list", "--level", "full", "--json"],
+    ],
+)
+def test_reading_what_is_said_alone_changes_nothing(words: list[str]) -> None:
+    assert options.parse(words) == options.parser().parse_args(words)
+
+
+@pytest.mark.parametrize("words", [["lst"], ["backup"], ["list", "--nothing"]])
+def test_what_is_wrong_is_explained_with_all_there_is(words: list[str]) -> None:
+    with pytest.raises(UsageError) as whole:
+        options.parser().parse_args(words)
+    with pytest.raises(UsageError) as said:
+        options.parse(words)
+    assert str(said.value) == str(whole.value)
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_the_manual_holds_every_verb(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        options.parse([word])
+    printed = capsys.readouterr().out
+    assert all(f"    {verb} " in printed for verb in options.VERBS)

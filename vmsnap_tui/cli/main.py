@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     """Run one verb of the command line; `argv` without the program's name."""
     err = Diagnostics(as_json="--json" in argv)
     try:
-        said = options.parser().parse_args(argv)
+        said = options.parse(argv)
     except VmsnapError as error:
         return err.error(error)
     return run(said, err)
