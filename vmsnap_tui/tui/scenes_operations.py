@@ -44,13 +44,13 @@ INTERRUPTED = Unfinished(
     started_utc="2026-11-20T11:41:02.000Z",
     owner="process 4711 on atlas",
     alive=False,
-    will="goes on: finalize all jobs together",
+    will="goes on: conclude all jobs together",
 )
 FINDINGS = (
     Finding(
         "unfinished-operation",
         f"backup web-01 ({fixed.OPERATION})",
-        "begun by process 4711 on atlas; recovery goes on: finalize all jobs together",
+        "begun by process 4711 on atlas; recovery goes on: conclude all jobs together",
         f"run `vmsnap-tui recover {fixed.OPERATION} --yes`",
         "alarm",
     ),
