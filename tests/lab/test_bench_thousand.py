@@ -18,13 +18,15 @@ async def test_the_screen_its_memory_each_key_and_each_read_are_measured(
     budgets = {figure.name: figure.at_most for figure in measured.figures}
     assert budgets == {
         "first useful screen": 0.5,
-        "a key of the filter": 0.005,
+        "added to a key": 0.005,
         "reading all again": 0.010,
         "memory (RSS)": 80.0,
         "idle": 0.5,
         "idle, to the terminal": None,
     }
-    assert all(figure.value > 0 for figure in measured.figures[:4])
+    values = {figure.name: figure.value for figure in measured.figures}
+    assert values["first useful screen"] > 0
+    assert values["memory (RSS)"] > 1
 
 
 async def test_so_many_domains_are_defined_and_none_started(
