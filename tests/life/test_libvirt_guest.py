@@ -27,7 +27,7 @@ from vmsnap_tui.units import KiB, MiB
 
 __all__ = ["small"]
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
+pytestmark = [pytest.mark.libvirt, pytest.mark.guest, pytest.mark.timeout(300)]
 
 
 class GuestVisitor(DomainVisitor):
@@ -47,13 +47,14 @@ class GuestVisitor(DomainVisitor):
         await self.ask("guest-exec", path="/bin/sh", arg=["-c", script])
         words = ["qemu-agent-command", self.machine.name, "--timeout", "2"]
         silences = 0
-        while silences < 2:
-            # a busy host is silent once, a stopped agent always
-            try:
-                await self.virsh(*words, '{"execute":"guest-ping"}')
-                silences = 0
-            except LabFailed:
-                silences += 1
+        async with asyncio.timeout(for_s):
+            while silences < 2:
+                # a busy host is silent once, a stopped agent always
+                try:
+                    await self.virsh(*words, '{"execute":"guest-ping"}')
+                    silences = 0
+                except LabFailed:
+                    silences += 1
 
     async def writes(self) -> int:
         stats = await self.machine.execute("query-blockstats")

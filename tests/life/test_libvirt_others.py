@@ -203,7 +203,7 @@ async def test_a_killed_run_is_finished_by_the_next_one(meet: Meet) -> None:
     visitor = await meet(LARGE_BYTES)
     await visitor.machine.qemu_io("vda", f"write -P 7 0 {LARGE_BYTES}")
     then = await visitor.contents()
-    process = await visitor.begin("backup", "web-01", "--json", "--speed", "16M")
+    process = await visitor.begin("backup", "web-01", "--json", "--speed", "8M")
     await stop_in_mid_copy(process, signal.SIGKILL)
     await process.wait()
     await visitor.machine.qemu_io("vda", "write -P 8 1M 1M")
