@@ -115,7 +115,9 @@ class Backend(Protocol):
     async def glance(self) -> tuple[Vm, ...]:
         """As `read`, for a screen that is open: what is below the active images is
         taken from the last read, so that the node graph is not asked for again and
-        again. Never what a plan is made from."""
+        again. Of many machines that were never read it may tell name and state alone
+        (`Vm.known`), and that they changed once they are read. Never what a plan is
+        made from."""
         ...
 
     async def look(self, vm: str) -> Vm:

@@ -100,9 +100,11 @@ class Engine:
 
     # Connections and machines
 
-    async def open(self) -> None:
-        """Connect to all at once; one that fails is kept with its reason."""
-        await asyncio.gather(*(c.connect() for c in self._connections))
+    async def open(self, *, glance: bool = False) -> None:
+        """Connect to all at once; one that fails is kept with its reason. With `glance`
+        what is known of many machines may come later, to those who listen."""
+        connecting = (c.connect(glance=glance) for c in self._connections)
+        await asyncio.gather(*connecting)
 
     async def close(self) -> None:
         """Let go of everything; runs are left as a kill would leave them."""

@@ -45,7 +45,7 @@ class Connection:
         self._read_lock = asyncio.Lock()
         self._with_jobs: set[str] = set()
 
-    async def connect(self) -> None:
+    async def connect(self, *, glance: bool = False) -> None:
         """Open and read; a failure becomes the view's reason. An opening that takes
         its time is waited for, and not begun a second time."""
         async with self._open_lock:
@@ -56,7 +56,7 @@ class Connection:
                     self._show(replace(self.view, link=Link.DOWN, reason=str(error)))
                     return
         self._opened.set()
-        await self.read()
+        await self.read(glance=glance)
 
     async def read(self, *, glance: bool = False) -> tuple[Vm, ...]:
         """The machines as they are now; the last good ones when that fails."""

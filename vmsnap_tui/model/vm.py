@@ -72,7 +72,8 @@ class Vm:
     """One machine; equal in everything to what was read, and never updated in place.
 
     `checkpoints` and `snapshots` are the hypervisor's own metadata, None where it keeps
-    none. `limits` say what cannot be done here, and why.
+    none. `known` is False while nothing but name and state was read, as of a thousand
+    machines at once. `limits` say what cannot be done here, and why.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Vm:
     checkpoints: tuple[Checkpoint, ...] | None = None
     snapshots: tuple[Snapshot, ...] | None = None
     limits: tuple[Limit, ...] = ()
+    known: bool = True
     definition: str = ""
     """The file name under which a point keeps the machine's definition; empty where
     the hypervisor keeps none."""

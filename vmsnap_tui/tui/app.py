@@ -154,7 +154,7 @@ class VmsnapApp(Routes, App[None]):
             screen.tick()
 
     async def _open_engine(self) -> None:
-        await self.engine.open()
+        await self.engine.open(glance=True)
         self.post_message(EngineOpened())
 
     async def _listen(self) -> None:

@@ -1,7 +1,6 @@
 """A reader on real domains: what a list costs, what a look tells, what hangs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,6 @@ from vmsnap_tui.model.snapshot import SnapshotKind
 from vmsnap_tui.model.vm import Vm, VmState
 
 pytestmark = pytest.mark.libvirt
-
-
-@pytest.fixture
-async def sit() -> AsyncIterator[Callable[[Domain], Any]]:
-    seats: list[Seat] = []
-
-    async def make(domain: Domain) -> Seat:
-        seats.append(Seat(domain.connection))
-        await seats[-1].watched.session.open()
-        return seats[-1]
-
-    yield make
-    for seat in seats:
-        await seat.reader.close()
-        await seat.watched.session.close()
 
 
 def _disk(vm: Vm, target: str = "vda") -> Disk:

@@ -194,3 +194,13 @@ def test_a_row_follows_alarms_jobs_points_and_a_lost_connection() -> None:
     shown += [text(row) for row in drawing.rows(seen, NOW, UNICODE)]
     assert len(set(shown)) == 5
     assert drawing.rows(seen, NOW, UNICODE) == rows(seen)
+
+
+def test_a_machine_that_was_not_read_yet_claims_nothing() -> None:
+    vm = replace(SHOP, disks=(), known=False)
+    kept = stored(SHOP)
+    observed = Observed(fleet=(up(vm),), records=Records({vm.key: (kept,)}))
+    row = rows(observed)[-1]
+    assert SHOP.name in text(row)
+    assert "0 B" not in text(row)
+    assert "unknown" not in text(row)

@@ -88,11 +88,41 @@ def portrait(
     )
 
 
+def sketch(
+    name: str,
+    uuid: str,
+    seen: tuple[int, int],
+    connection: str,
+    capabilities: Capabilities,
+) -> Vm:
+    """A domain whose definition is yet to be read."""
+    return Vm(
+        name=name,
+        uuid=uuid,
+        connection=connection,
+        state=vm_state(*seen),
+        status=status_words(*seen),
+        disks=(),
+        capabilities=capabilities,
+        known=False,
+    )
+
+
 def node_name(target: str, layer: Layer, depth: int) -> str:
     """How libvirt's own calls name an image: `vda`, and `vda[3]` below it."""
     if depth == 0 or layer.index is None:
         return target if depth == 0 else ""
     return f"{target}[{layer.index}]"
+
+
+def indexes(definition: Definition) -> dict[str, int]:
+    """libvirt's numbers of the images, by `Image.node`."""
+    return {
+        node_name(disk.target, layer, depth): layer.index
+        for disk in definition.disks
+        for depth, layer in enumerate(disk.layers)
+        if layer.index is not None
+    }
 
 
 def _disks(

@@ -21,7 +21,7 @@ from vmsnap_tui.backends.libvirt.bitmaps import inspected, parse_blocks, parse_n
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
 from vmsnap_tui.backends.libvirt.entry import Entry, Tidings
 from vmsnap_tui.backends.libvirt.heard import Heard
-from vmsnap_tui.backends.libvirt.portrait import node_name, portrait
+from vmsnap_tui.backends.libvirt.portrait import indexes, portrait, sketch
 from vmsnap_tui.backends.libvirt.side_line import SideLine
 from vmsnap_tui.backends.libvirt.states import is_active
 from vmsnap_tui.backends.libvirt.uri import parse_uri
@@ -40,6 +40,8 @@ COUNTED_AT_ONCE = 4
 """Counting reads the bitmaps of a whole chain, some milliseconds of a QEMU's time."""
 OVERLAY_S = 0.5
 """From an image being made to its being on top of a chain, of which no event tells."""
+MANY = 100
+"""Reading more definitions than that would be waited for by the first screen."""
 AT_ONCE = 2
 """While one thread takes answers apart, libvirtd works on those of the other. More
 gain nothing, and others want their turn, too."""
@@ -197,8 +199,14 @@ class Reader:
 
     async def glance(self) -> tuple[Vm, ...]:
         """As `read`, with the progress of jobs, and what changed since our newest
-        checkpoint on a few machines in turn."""
-        seen = await self._census()
+        checkpoint on a few machines in turn. Of many that were never read it tells
+        name and state alone: a read follows."""
+        listed = await self._calls.watch(asking.census)
+        if not self._entries and len(listed) > MANY:
+            self._changed(listed[0].uuid)
+            told = self._connection, self._capabilities
+            return tuple(sketch(e.name, e.uuid, e.state, *told) for e in listed)
+        seen = await self._take_census(listed)
         await self._aside(self._due_jobs(seen, known=True))
         await self._aside(self._due_counts(seen, told=True))
         await self._aside(self._due_counts(seen, told=False))
@@ -231,7 +239,7 @@ class Reader:
         if found is None:
             return vm
         nodes, blocks = parse_nodes(found.nodes), parse_blocks(found.blocks)
-        return inspected(vm, _indexes(known), nodes, blocks)
+        return inspected(vm, indexes(known), nodes, blocks)
 
     async def jobs(self, key: str) -> tuple[Job, ...]:
         """The domain's jobs: cheap, and safe at any time. Raises NotFound."""
@@ -261,7 +269,9 @@ class Reader:
         )
 
     async def _census(self) -> list[asking.Seen]:
-        seen = await self._calls.watch(asking.census)
+        return await self._take_census(await self._calls.watch(asking.census))
+
+    async def _take_census(self, seen: list[asking.Seen]) -> list[asking.Seen]:
         due = [each for each in seen if self._is_due(each)]
         batches = iter([due[at : at + _BATCH] for at in range(0, len(due), _BATCH)])
         await asyncio.gather(*[self._define_all(batches) for _ in range(AT_ONCE)])
@@ -464,16 +474,6 @@ class Reader:
         self._errands[uuid] = task
         task.add_done_callback(ended)
         return task
-
-
-def _indexes(definition: Definition) -> dict[str, int]:
-    """libvirt's numbers of the images, by `Image.node`."""
-    return {
-        node_name(disk.target, layer, depth): layer.index
-        for disk in definition.disks
-        for depth, layer in enumerate(disk.layers)
-        if layer.index is not None
-    }
 
 
 def _checked(key: str) -> str:

@@ -61,6 +61,8 @@ def head_line(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Line:
 
 def facts_line(vm: Vm, width: int) -> Line:
     """Agent, the versions that it runs on, and its disks where there is room."""
+    if not vm.known:
+        return line(span("its definition is being read", Tone.MUTED))
     disks = f"{len(vm.disks)} disk" + ("" if len(vm.disks) == 1 else "s")
     agent = agent_span(vm)
     facts = [fact for fact in (disks, vm.capabilities.label) if fact]

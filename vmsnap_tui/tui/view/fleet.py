@@ -174,7 +174,7 @@ def _machine(
     glyphs: Glyphs,
 ) -> FleetRow:
     stored = observed.last_point(vm.key)
-    changed = changed_bytes(vm, stored)
+    changed = changed_bytes(vm, stored) if vm.known else None
     depth = max((len(disk.chain) for disk in vm.disks), default=0)
     name = [span(vm.name, Tone.STALE if connection.stale else Tone.STRONG)]
     if vm.key in observed.frozen:
@@ -186,7 +186,7 @@ def _machine(
     cells = (
         (state_span(vm, glyphs, stale=connection.stale),),
         tuple(name),
-        (changed_span(changed, stored, glyphs),),
+        (changed_span(changed, stored if vm.known else None, glyphs),),
         (point_span(stored, now),),
         (depth_span(depth, glyphs),),
     )
