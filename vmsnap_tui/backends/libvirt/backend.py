@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from vmsnap_tui.backends.base import (
     BackendEvent,
@@ -15,10 +15,8 @@ from vmsnap_tui.backends.base import (
     Wire,
     WireHeard,
 )
-from vmsnap_tui.backends.libvirt import calls
 from vmsnap_tui.backends.libvirt.commands import LibvirtWire
 from vmsnap_tui.backends.libvirt.domain_xml import Definition
-from vmsnap_tui.backends.libvirt.effects import Effects
 from vmsnap_tui.backends.libvirt.heard import Heard
 from vmsnap_tui.backends.libvirt.limits import limits_of
 from vmsnap_tui.backends.libvirt.reader import Reader
@@ -30,6 +28,9 @@ from vmsnap_tui.model.instant import BackupInstant
 from vmsnap_tui.model.job import Job
 from vmsnap_tui.model.limit import Limit
 from vmsnap_tui.model.vm import Vm
+
+if TYPE_CHECKING:
+    from vmsnap_tui.backends.libvirt.effects import Effects
 
 T = TypeVar("T")
 
@@ -44,7 +45,17 @@ class LibvirtBackend:
         self._listeners = Listeners()
         self._session = Session(self._parsed, self._heard, self._link_changed)
         self._reader = Reader(self._session, uri, self._limits, self._changed)
-        self._effects = Effects(self._session, self._reader.lock)
+        self._made_effects: Effects | None = None
+
+    @property
+    def _effects(self) -> "Effects":
+        """Made when something is to be done: a list and a first screen do not wait for
+        what only that needs."""
+        if self._made_effects is None:
+            from vmsnap_tui.backends.libvirt.effects import Effects
+
+            self._made_effects = Effects(self._session, self._reader.lock)
+        return self._made_effects
 
     @property
     def link(self) -> Link:
@@ -56,7 +67,8 @@ class LibvirtBackend:
     async def close(self) -> None:
         await self._reader.close()
         await self._session.close()
-        self._effects.close()
+        if self._made_effects is not None:
+            self._made_effects.close()
         self._listeners.end()
 
     async def read(self) -> tuple[Vm, ...]:
@@ -75,6 +87,8 @@ class LibvirtBackend:
         return await _asked(self._reader.jobs(vm))
 
     async def definition(self, vm: str) -> bytes:
+        from vmsnap_tui.backends.libvirt import calls
+
         xml = await _asked(self._session.act(calls.definition, vm, domain=vm))
         return xml.encode()
 
@@ -94,9 +108,13 @@ class LibvirtBackend:
         raise _no_pause(job)
 
     async def cancel_job(self, vm: str, job: str) -> None:
+        from vmsnap_tui.backends.libvirt import calls
+
         await self._session.act(calls.cancel_job, vm, job, domain=vm)
 
     async def set_job_speed(self, vm: str, job: str, bytes_per_s: int) -> None:
+        from vmsnap_tui.backends.libvirt import calls
+
         await self._session.act(calls.set_job_speed, vm, job, bytes_per_s, domain=vm)
 
     async def attach_targets(self, vm: str, instant: BackupInstant) -> None:
@@ -171,13 +189,15 @@ class LibvirtBackend:
         self._listeners.tell(
             WireHeard(heard.domain_uuid, heard.name, heard.data, heard.at_s)
         )
-        self._effects.heard(heard)
+        if self._made_effects is not None:
+            self._made_effects.heard(heard)
         if self._reader.heard(heard):
             self._changed(heard.domain_uuid)
 
     def _link_changed(self, change: LinkChanged) -> None:
         if change.link is not Link.UP:
-            self._effects.link_changed()
+            if self._made_effects is not None:
+                self._made_effects.link_changed()
         else:
             self._reader.forget()
         self._listeners.tell(change)
