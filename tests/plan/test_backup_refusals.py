@@ -54,6 +54,15 @@ def test_a_disk_that_a_job_hides_is_not_left_out_in_silence(
     assert [d.target for d in planned(vm, exclude=("vdb",)).disks] == ["vda"]
 
 
+def test_leaving_a_disk_out_is_no_remedy_where_all_are_held() -> None:
+    """libvirt makes one backup of a machine at a time."""
+    held = [replace(d, unfit="a job", unfit_for_now=True) for d in VM.disks]
+    with pytest.raises(PlanRefused) as caught:
+        planned(replace(VM, disks=tuple(held)))
+    assert "--exclude" not in caught.value.remedy
+    assert "cancel" in caught.value.remedy
+
+
 # What is refused, with the cause, the evidence and the remedy
 
 

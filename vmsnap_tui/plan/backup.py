@@ -162,7 +162,9 @@ def _held(disk: Disk, vm: Vm) -> PlanRefused:
     """A disk that something sits on now is not left out in silence: the point would
     lack it, and nobody would know. Which disk another tool's job is about is not always
     known: all of them are named then."""
-    remedy = "let it end or cancel it first (`vmsnap-tui jobs`), or --exclude the disk"
+    remedy = "let it end or cancel it first (`vmsnap-tui jobs`)"
+    if any(not other.unfit for other in vm.disks):
+        remedy += ", or --exclude the disk"
     job = _job_on(disk, vm)
     if job is None:
         others = [f"{job.kind} job {job.id}" for job in vm.jobs if not job.target]

@@ -168,6 +168,7 @@ def test_a_long_chain_stands_out() -> None:
     assert depth_span(3, UNICODE).text == "3"
     assert depth_span(0, UNICODE).text == ""
     assert depth_span(21, UNICODE).text == "△ 21"
+    assert depth_span(1, UNICODE, whole=False).text == "1+"
 
 
 def test_a_machine_of_which_nothing_changed_keeps_its_row() -> None:

@@ -176,6 +176,7 @@ def _machine(
     stored = observed.last_point(vm.key)
     changed = changed_bytes(vm, stored) if vm.known else None
     depth = max((len(disk.chain) for disk in vm.disks), default=0)
+    whole = all(disk.chain_known for disk in vm.disks)
     name = [span(vm.name, Tone.STALE if connection.stale else Tone.STRONG)]
     if vm.key in observed.frozen:
         name.append(span(f" {glyphs.frozen} frozen", Tone.FROZEN))
@@ -188,7 +189,7 @@ def _machine(
         tuple(name),
         (changed_span(changed, stored if vm.known else None, glyphs),),
         (point_span(stored, now),),
-        (depth_span(depth, glyphs),),
+        (depth_span(depth, glyphs, whole=whole),),
     )
     point_time = stored.point.created_utc if stored else ""
     sort = (
@@ -267,11 +268,13 @@ def state_span(vm: Vm, glyphs: Glyphs, *, stale: bool) -> Span:
     return span(f"{sign} {vm.state.value}", _STATE_TONES[vm.state])
 
 
-def depth_span(depth: int, glyphs: Glyphs) -> Span:
-    """Images of the longest chain; one that somebody forgot to merge stands out."""
+def depth_span(depth: int, glyphs: Glyphs, *, whole: bool = True) -> Span:
+    """Images of the longest chain; one that somebody forgot to merge stands out. One
+    that was not told to its end (of a machine that is off) has a `+`."""
+    more = "" if whole else "+"
     if depth > MANY_OVERLAYS:
-        return span(f"{glyphs.caution} {depth}", Tone.CAUTION)
-    return span(str(depth) if depth else "", Tone.MUTED)
+        return span(f"{glyphs.caution} {depth}{more}", Tone.CAUTION)
+    return span(f"{depth}{more}" if depth else "", Tone.MUTED)
 
 
 def changed_bytes(vm: Vm, stored: StoredPoint | None) -> int | None:
