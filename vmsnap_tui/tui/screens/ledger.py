@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
@@ -20,7 +19,8 @@ from vmsnap_tui.model.limit import Ability
 from vmsnap_tui.plan.plan import Plan
 from vmsnap_tui.plan.requests import RepairRequest
 from vmsnap_tui.tui.actions import bindings
-from vmsnap_tui.tui.screens.operation import OperationScreen, heading
+from vmsnap_tui.tui.screens.detailed import DetailedScreen
+from vmsnap_tui.tui.screens.operation import heading
 from vmsnap_tui.tui.view.ledger_rows import (
     DISK_CELLS,
     Matrix,
@@ -38,12 +38,12 @@ from vmsnap_tui.tui.widgets.table import Column, Row, Table
 from vmsnap_tui.tui.widgets.toned import content_of
 
 
-class LedgerScreen(OperationScreen[None]):
+class LedgerScreen(DetailedScreen):
     """The matrix above, the highlighted checkpoint below; enter gives it the screen."""
 
     NAME = "ledger"
     CSS_PATH = ["operation.tcss", "ledger.tcss"]
-    AUTO_FOCUS = "#ledger"
+    AUTO_FOCUS = LIST = "#ledger"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAME)]
 
     class Read(Message):
@@ -119,10 +119,10 @@ class LedgerScreen(OperationScreen[None]):
             table.columns = _columns(found)
             table.set_rows([Row(key, cells) for key, cells in found.rows])
             table.refresh()
-        self._show_detail()
+        self.show_detail()
         self.query_one("#heading", Static).update(content_of(self._heading()))
 
-    def _show_detail(self) -> None:
+    def show_detail(self) -> None:
         self.query_one("#detail", LinesView).show(builder(self._page()))
         self.set_class(self.chosen is None, "-empty")
 
@@ -142,28 +142,6 @@ class LedgerScreen(OperationScreen[None]):
         if not self.is_mounted or self.ledger is None or self.error is not None:
             return None
         return self.ledger.row(self.query_one("#ledger", Table).cursor_key or "")
-
-    @on(Table.RowHighlighted)
-    def _highlighted(self) -> None:
-        self._show_detail()
-        self.query_one("#detail", LinesView).scroll_home(animate=False)
-        self.refresh_lines()
-
-    @on(Table.RowSelected)
-    def _selected(self) -> None:
-        self.do_details()
-
-    def do_details(self) -> None:
-        """Give the details the whole screen, or the matrix again."""
-        self.toggle_class("-detail")
-        shown = "#detail" if self.has_class("-detail") else "#ledger"
-        self.query_one(shown).focus()
-
-    def do_leave(self) -> None:
-        if self.has_class("-detail"):
-            self.do_details()
-        else:
-            super().do_leave()
 
     def why_not(self, name: str) -> str:
         if name not in ("repair", "repair_chosen"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Literal, TypeAlias
 
-from textual import on
 from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
@@ -17,7 +16,8 @@ from vmsnap_tui.model.point import Verification, VerifyLevel
 from vmsnap_tui.repository.stored import StoredPoint
 from vmsnap_tui.tui.actions import bindings
 from vmsnap_tui.tui.off_loop import off_loop
-from vmsnap_tui.tui.screens.operation import OperationScreen, heading
+from vmsnap_tui.tui.screens.detailed import DetailedScreen
+from vmsnap_tui.tui.screens.operation import heading
 from vmsnap_tui.tui.view.paragraphs import builder, joined, said
 from vmsnap_tui.tui.view.point_rows import (
     Clock,
@@ -49,12 +49,12 @@ _REDRAW_RATIO = 0.005
 """Of the whole: a check is drawn at most two hundred times."""
 
 
-class PointsScreen(OperationScreen[None]):
+class PointsScreen(DetailedScreen):
     """Points of one machine, or of all; damaged ones keep their place."""
 
     NAME = "points"
     CSS_PATH = ["operation.tcss", "points.tcss"]
-    AUTO_FOCUS = "#points"
+    AUTO_FOCUS = LIST = "#points"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAME)]
 
@@ -147,7 +147,7 @@ class PointsScreen(OperationScreen[None]):
         with_vm = self._vm_key is None
         table = self.query_one("#points", Table)
         table.set_rows([_row(row, with_vm) for row in rows])
-        self._show_detail()
+        self.show_detail()
         progress = self.query_one("#progress", Static)
         progress.update(content_of(self._progress))
         progress.display = bool(self._progress)
@@ -156,7 +156,7 @@ class PointsScreen(OperationScreen[None]):
         now = self.ours.clock()
         return Clock(now, now.tzinfo)
 
-    def _show_detail(self) -> None:
+    def show_detail(self) -> None:
         pane = self.query_one("#detail", LinesView)
         entry = self.chosen
         if entry is not None:
@@ -180,28 +180,6 @@ class PointsScreen(OperationScreen[None]):
             return None
         key = self.query_one("#points", Table).cursor_key
         return next((e for e in self.entries if str(e.directory) == key), None)
-
-    @on(Table.RowHighlighted)
-    def _highlighted(self) -> None:
-        self._show_detail()
-        self.query_one("#detail", LinesView).scroll_home(animate=False)
-        self.refresh_lines()
-
-    @on(Table.RowSelected)
-    def _selected(self) -> None:
-        self.do_details()
-
-    def do_details(self) -> None:
-        """Give the details the whole screen, or the list again."""
-        self.toggle_class("-detail")
-        shown = "#detail" if self.has_class("-detail") else "#points"
-        self.query_one(shown).focus()
-
-    def do_leave(self) -> None:
-        if self.has_class("-detail"):
-            self.do_details()
-        else:
-            super().do_leave()
 
     def why_not(self, name: str) -> str:
         if name in ("verify", "restore_point"):
