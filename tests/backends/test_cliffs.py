@@ -95,9 +95,16 @@ def test_what_only_fails_or_hurts_is_warned_of_up_to_the_cliff(
 def test_a_regression_concerns_only_the_versions_that_have_it(
     version: tuple[int, ...], concerned: bool
 ) -> None:
-    ranged = [row for row in LIBVIRT if row.since >= (9, 2)]
+    slow = Ability.LIMIT_JOB
+    ranged = [r for r in LIBVIRT if r.since >= (9, 2) and r.ability is not slow]
     assert [row.before for row in ranged] == [(9, 3), (11, 4)]
     assert any(row.concerns(version) for row in ranged) == concerned
+
+
+def test_a_limit_is_heeded_late_between_what_was_tried() -> None:
+    for version, late in (((9, 0, 0), False), ((11, 3, 0), True), ((12, 8, 0), False)):
+        found = warned(of_libvirt(*version, traits=EVERY_TRAIT))
+        assert (Ability.LIMIT_JOB in found) is late
 
 
 def test_a_limit_names_the_version_that_can() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.plan.material import (
+    IDENTITY,
     TRACKING,
     a_bitmap,
     a_disk,
@@ -18,8 +19,9 @@ from vmsnap_tui.model.disk import Disk
 from vmsnap_tui.model.job import Job, JobStatus
 from vmsnap_tui.model.limit import Ability, Limit
 from vmsnap_tui.model.vm import Agent, VmState
+from vmsnap_tui.plan.backup import plan_backup
 from vmsnap_tui.plan.plan import Plan
-from vmsnap_tui.plan.requests import Level
+from vmsnap_tui.plan.requests import BackupRequest, Level
 from vmsnap_tui.plan.steps import (
     FreezeGuest,
 )
@@ -244,3 +246,11 @@ def test_a_caution_is_told_with_what_the_guest_feels() -> None:
     plan = planned(vm)
     assert plan.guest_effect.endswith("; libvirt 9.0 cannot (needs libvirt 9.9)")
     assert plan.warnings == planned(VM).warnings
+
+
+def test_a_limit_that_may_not_be_heeded_is_warned_of_where_one_is_asked_for() -> None:
+    vm = replace(VM, limits=(_limited(Ability.LIMIT_JOB, warns=True),))
+    told = "libvirt 9.0 cannot (needs libvirt 9.9)"
+    assert told not in planned(vm).warnings
+    request = BackupRequest(vm.name, speed_bytes_per_s=1 << 20)
+    assert told in plan_backup(vm, request, SHELF, IDENTITY).warnings

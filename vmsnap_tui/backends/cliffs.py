@@ -137,6 +137,14 @@ _MIXED_REASON = (
 
 LIBVIRT: tuple[Cliff, ...] = (
     _libvirt(
+        Ability.LIMIT_JOB,
+        (12, 8),
+        "libvirt passes a limit on to a running backup only once that is over",
+        "the backup goes at full speed",
+        since=(11, 3),
+        warns=True,
+    ),
+    _libvirt(
         Ability.MERGE,
         (9, 0),
         "libvirt cannot delete an external snapshot",

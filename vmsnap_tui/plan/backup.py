@@ -430,6 +430,8 @@ def _warnings(
             f"the repository lies on the same file system as {', '.join(shared)}:"
             " what fills or breaks one takes both"
         )
+    if request.speed_bytes_per_s:
+        warnings += [caution.sentence for caution in vm.cautions(Ability.LIMIT_JOB)]
     if not request.quiesce and vm.state is VmState.RUNNING:
         increments = any(c.decision.level is DiskLevel.INCREMENTAL for c in chosen)
         cautions = vm.cautions(Ability.INCREMENTAL) if increments else ()

@@ -5,7 +5,6 @@ import pytest
 from tests.tui.operation_stage import on_stage, top
 from vmsnap_tui.tui.fixed_operations import KEY, listing, web
 from vmsnap_tui.tui.scene import until
-from vmsnap_tui.tui.screens.detailed import DetailedScreen
 from vmsnap_tui.tui.screens.ledger import LedgerScreen
 from vmsnap_tui.tui.screens.points import PointsScreen
 from vmsnap_tui.tui.still_operations import StillEngine

@@ -87,6 +87,7 @@ class Effects:
         self._hearings: dict[str, Hearing] = {}
         self._stirred: dict[str, asyncio.Event] = {}
         self._witnesses: dict[Path, int] = {}
+        self._limiting: set[asyncio.Task[None]] = set()
         self._runs: dict[str, int] = {}
         """The number of the run in which a machine was last worked on."""
 
@@ -97,6 +98,8 @@ class Effects:
         self._stir(heard.domain_uuid)
 
     def close(self) -> None:
+        for limiting in self._limiting:
+            limiting.cancel()
         for witness in self._witnesses.values():
             os.close(witness)
         self._witnesses = {}
@@ -134,7 +137,19 @@ class Effects:
             except LibvirtRefused as error:
                 raise not_begun(error) from error
         self._hearing(vm, instant).sure = True
+        if instant.speed_bytes_per_s:
+            limiting = asyncio.create_task(self._limit(vm, instant))
+            self._limiting.add(limiting)
+            limiting.add_done_callback(self._limiting.discard)
         return taken
+
+    async def _limit(self, vm: str, instant: BackupInstant) -> None:
+        """Beside the run: a guest may be frozen until it goes on, and libvirt may keep
+        the call waiting. A backup that cannot be limited is a backup all the same."""
+        try:
+            await self._act(calls.limit, vm, instant)
+        except (ConnectionLost, StepFailed, LibvirtNotFound) as error:
+            _log.warning("not limited: %s", visible(str(error)))
 
     async def backup_started(self, vm: str, instant: BackupInstant) -> bool:
         """The checkpoint and the jobs are made together; a machine that was started
