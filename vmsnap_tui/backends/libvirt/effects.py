@@ -39,6 +39,8 @@ from vmsnap_tui.text import visible
 
 POLL_S = 0.5
 """Progress has no events; anything else is heard at once."""
+LIMIT_WAIT_S = 0.05
+"""What a frozen guest is kept waiting for a limit at most."""
 SOON_S = 0.004
 """libvirt tells of an end some milliseconds before it shows, and then nothing more;
 each wait after it is twice as long."""
@@ -141,11 +143,12 @@ class Effects:
             limiting = asyncio.create_task(self._limit(vm, instant))
             self._limiting.add(limiting)
             limiting.add_done_callback(self._limiting.discard)
+            await asyncio.wait({limiting}, timeout=LIMIT_WAIT_S)
         return taken
 
     async def _limit(self, vm: str, instant: BackupInstant) -> None:
         """Beside the run: a guest may be frozen until it goes on, and libvirt may keep
-        the call waiting. A backup that cannot be limited is a backup all the same."""
+        the call waiting; most answer in a few milliseconds. A backup that cannot be limited is a backup all the same."""
         try:
             await self._act(calls.limit, vm, instant)
         except (ConnectionLost, StepFailed, LibvirtNotFound) as error:
