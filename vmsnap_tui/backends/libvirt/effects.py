@@ -148,7 +148,8 @@ class Effects:
 
     async def _limit(self, vm: str, instant: BackupInstant) -> None:
         """Beside the run: a guest may be frozen until it goes on, and libvirt may keep
-        the call waiting; most answer in a few milliseconds. A backup that cannot be limited is a backup all the same."""
+        the call waiting; most answer in a few milliseconds. A backup that cannot be
+        limited is a backup all the same."""
         try:
             await self._act(calls.limit, vm, instant)
         except (ConnectionLost, StepFailed, LibvirtNotFound) as error:
